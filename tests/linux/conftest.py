@@ -3,11 +3,12 @@
 Linux guests in the emulated machine (tests/testbed/run).
 
 A test asks for the fixture "run", parametrized with a scene: a function of scenes_MODULE.py that
-runs inside the emulated machine. Starting that machine costs seconds, so all scenes of a module
-that the selected tests need are played in one machine, when the first of them asks. A module may
-say with TESTBED what its machine needs.
+runs inside the emulated machine. That machine has one processor, so all scenes of a module that the
+selected tests need are dealt out to two machines, when the first of them asks. A module may say
+with TESTBED what its machines need.
 """
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -29,11 +30,7 @@ import voltlib  # noqa: E402
 TESTBED_TIMEOUT = 900
 # A guest in the emulated machine, with everything else that the host may be doing at the time.
 GUEST_TIMEOUT = 240
-# Now and then both processors of the emulated machine get stuck in its kernel, below KVM. It ends
-# itself then, and what had not been played is played again in a new one. The cause is not
-# known, so each time is printed. What fails in a scene is a result and not repeated.
-TESTBED_APPEND = "softlockup_panic=1 watchdog_thresh=20"
-TESTBED_BROKEN = 125
+MACHINES = 2
 
 
 def command_output(*argv):
@@ -125,44 +122,41 @@ def fixture_files(tmp_path_factory):
 
 
 class Batch:
-    """The scenes of one module, played in one emulated machine."""
+    """The scenes of one module, played in emulated machines side by side."""
 
     def __init__(self, module, wanted, files):
         self.results = {}
+        self.ends = {}
         try:
-            self.end = self.play(module, wanted, files)
+            self.play(module, wanted, files)
         except (AssertionError, OSError) as error:	# once is enough: do not build for each test
-            self.end = f"its files could not be made: {error}"
+            self.ends = dict.fromkeys(wanted, f"its files could not be made: {error}")
 
     def play(self, module, wanted, files):
         order = {"files": {name: files.get(name) for name in module.FILES},
-                 "module": module.__name__.removeprefix("test_"), "scenes": wanted}
+                 "module": module.__name__.removeprefix("test_")}
         flags = getattr(module, "TESTBED", [])
-        status, end = self.play_once(order, flags)
-        left = [scene for scene in wanted if scene not in self.results]
-        if status == TESTBED_BROKEN and left:
-            print(f"the emulated machine broke down, playing again: {', '.join(left)}\n{end}",
-                  file=sys.stderr)
-            _, end = self.play_once({**order, "scenes": left}, flags)
-        return end
+        with concurrent.futures.ThreadPoolExecutor(MACHINES) as pool:
+            list(pool.map(lambda hand: self.play_in_machine(order, hand, flags),
+                          [wanted[i::MACHINES] for i in range(min(MACHINES, len(wanted)))]))
 
-    def play_once(self, order, flags):
+    def play_in_machine(self, order, scenes, flags):
+        """Runs on a thread of its own; its scenes are nobody else's."""
         done = subprocess.run(
-            [ROOT / "tests" / "testbed" / "run", f"--timeout={TESTBED_TIMEOUT}",
-             f"--append={TESTBED_APPEND}", *flags, "--",
+            [ROOT / "tests" / "testbed" / "run", f"--timeout={TESTBED_TIMEOUT}", *flags, "--",
              "/usr/bin/env", f"VOLT_TEST_TIMEOUT={GUEST_TIMEOUT}", "PYTHONDONTWRITEBYTECODE=1",
              "/usr/bin/python3", HERE / "scenario.py"],
-            input=json.dumps(order), capture_output=True, text=True, errors="replace", check=False)
+            input=json.dumps({**order, "scenes": scenes}), capture_output=True, text=True, errors="replace", check=False)
         for line in done.stdout.splitlines():
             result = json.loads(line)
             self.results[result["scene"]] = result
-        return done.returncode, (f"the emulated machine ended with status {done.returncode}:\n"
-                                 f"{done.stderr}")
+        end = f"the emulated machine ended with status {done.returncode}:\n{done.stderr}"
+        self.ends.update(dict.fromkeys(scenes, end))
 
     def facts(self, scene):
         """A scene's facts; its failure is the test's."""
         if scene not in self.results:
-            pytest.fail(f"the scene '{scene}' was not played: {self.end}", pytrace=False)
+            pytest.fail(f"the scene '{scene}' was not played: {self.ends[scene]}", pytrace=False)
         result = self.results[scene]
         if "error" in result:
             pytest.fail(f"the scene '{scene}' failed inside the emulated machine:\n"

@@ -111,7 +111,7 @@ def play(module, scene, files):
 def main():
     order = json.load(sys.stdin)
     module = importlib.import_module("scenes_" + order["module"])
-    # Most guests have one processor, the emulated machine has two.
+    # Two guests at a time: where one waits, the other goes on.
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         jobs = [pool.submit(play, module, scene, order["files"]) for scene in order["scenes"]]
         for job in concurrent.futures.as_completed(jobs):

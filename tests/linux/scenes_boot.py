@@ -17,6 +17,12 @@ def status(lab, number):
     return {"guest": lab.run(initrd="initramfs", arguments=f'/bin/sh -c "exit {number}"')}
 
 
+def boots_in_a_row(lab, number):
+    """KVM's first VM and its last one, again and again."""
+    return {"guests": [lab.run(initrd="initramfs", arguments=f'/bin/sh -c "exit {turn}"')
+                       for turn in range(int(number))]}
+
+
 def last_words(lab):
     """A workload that ends while its output is still in the kernel's buffer."""
     return {"guests": [lab.run(initrd="initramfs", guest="last_words") for _ in range(3)]}

@@ -47,6 +47,13 @@ def test_workload_status(run, status, last):
     assert last in guest.last, guest
 
 
+@scenes("boots_in_a_row 50")
+def test_one_boot_is_like_the_other(run):
+    for number, guest in enumerate(run["guests"]):
+        assert guest.status == number, guest
+        assert "VOLT VM READY" in guest.out, guest
+
+
 @scenes("last_words")
 def test_last_words_are_heard(run):
     said = " ".join(str(number) for number in range(1, 901))
