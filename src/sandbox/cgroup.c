@@ -50,7 +50,8 @@ static int parse_path(const char *path, struct cgroup_config *config, struct err
 	int len;
 
 	if (has_control_character(path) || !is_path_safe(path))
-		return error_set(err, -EINVAL, "control group '%s': not a path of plain names", path);
+		return error_set(err, -EINVAL, "control group '%s': not a path of plain names",
+				 path);
 	len = snprintf(full, sizeof(full), "%s%s", path[0] == '/' ? "" : CGROUP_ROOT "/", path);
 	if (len < 0 || (size_t)len >= sizeof(full))
 		return error_set(err, -EINVAL, "control group '%s': the path is too long", path);
@@ -95,7 +96,7 @@ static int parse_setting(const char *text, struct cgroup_config *config, struct 
 	if (!controller_of(setting->file))
 		return error_set(err, -EINVAL, "control group file '%s': not of the controllers "
 				 "cpu, cpuset, hugetlb, io, memory or pids", setting->file);
-	strcpy(setting->value, equals + 1);
+	snprintf(setting->value, sizeof(setting->value), "%s", equals + 1);
 	config->nr++;
 	return 0;
 }
@@ -107,8 +108,7 @@ static int extend_value(const char *text, struct cgroup_config *config, struct e
 
 	if (len + 1 + strlen(text) >= sizeof(last->value))
 		return error_set(err, -EINVAL, "control group setting '%s': too long", last->file);
-	last->value[len] = ',';
-	strcpy(last->value + len + 1, text);
+	snprintf(last->value + len, sizeof(last->value) - len, ",%s", text);
 	return 0;
 }
 

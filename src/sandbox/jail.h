@@ -54,7 +54,7 @@ static inline void jail_close(struct jail *jail)
  * Make the child. Returns twice, as fork() does: in the child with *ret_pid == 0, in the parent
  * with its process ID. On failure it returns in the parent alone, nothing is left behind, and
  * @err says which part the system refused: the caller may go on without a jail, by the same call
- * with jail->enabled false, and must tell the user so.
+ * with jail->enabled false, and must tell the user so. A caller in a chroot gets no jail.
  *
  * With a jail, the child
  *  - is process 1 of a PID namespace, in new mount, IPC, UTS, cgroup and, if wanted, network

@@ -17,8 +17,6 @@
 
 #include "base/util.h"
 
-extern char **environ;
-
 #define FIRST_FD 3	/* after standard input, output and error */
 
 /* 64 capabilities in two words each: _LINUX_CAPABILITY_VERSION_3 of linux/capability.h. */

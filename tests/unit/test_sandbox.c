@@ -12,7 +12,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/magic.h>
+#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -452,6 +454,41 @@ static void jail_as_lesser_root(void)
 	run_jail(&full_jail, JAIL_NOBODY, JAIL_NOBODY);
 }
 
+/* In an initramfs / cannot be swapped: the same must come of it. */
+static void jail_in_initramfs(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pivot_root, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { .len = ARRAY_SIZE(code), .filter = code };
+
+	if (geteuid() != 0 || !has_admin())
+		skip_child("not root", "");
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+	run_jail(&full_jail, JAIL_NOBODY, JAIL_NOBODY);
+}
+
+static void jail_in_chroot(void)
+{
+	char dir[] = "/tmp/volt-test-XXXXXX";
+	struct error err = { 0 };
+	struct jail jail;
+	pid_t pid = -1;
+	int top = open("/", O_PATH | O_DIRECTORY);
+
+	if (geteuid() != 0 || !has_admin())
+		skip_child("not root", "");
+	CHECK(top >= 0 && mkdtemp(dir) && chroot(dir) == 0 && chdir("/") == 0);
+	CHECK_OK(jail_open(&full_jail, &jail, &err), err);
+	CHECK(jail_fork(&jail, &pid, &err) == -EINVAL && pid == -1);
+	CHECK(strstr(err.msg, "/ is no mount point"));
+	CHECK(unlinkat(top, dir + 1, AT_REMOVEDIR) == 0);
+}
+
 static void no_jail(void)
 {
 	const struct jail_config config = { .uid = -1, .gid = -1 };
@@ -633,8 +670,9 @@ static void test_cgroup_parse(void **state)
 static void test_cgroup_parse_refuses(void **state)
 {
 	static const char *const bad[] = {
-		"", "/", "//", "a/", "/a/", ".", "..", "../a", "a/..", "a/../b", "/sys/./a", "a//b",
-		"a\nb", ",cpu.max=1", "a,", "a,cpu.max", "a,cpu.max=", "a,=1", "a,cpu=1", "a,cpu.=1",
+		"", "/", "//", "a/", "/a/", ".", "..", "../a", "a/..", "a/../b", "/sys/./a",
+		"a//b", "a\nb", ",cpu.max=1", "a,", "a,cpu.max", "a,cpu.max=", "a,=1",
+		"a,cpu=1", "a,cpu.=1",
 		"a,cgroup.procs=1", "a,cgroup.subtree_control=+cpu", "a,memory.max/../x=1",
 		"a,../cpu.max=1", "a,cpu..max=1", "a,cpux.max=1", "a,.max=1", "a,rdma.max=1",
 		"a,cpu.max=1\n2", "a,2-3", "a,cpu max=1", "a,cpu.ma x=1",
@@ -768,6 +806,8 @@ CHILD_TEST(landlock_absent)
 CHILD_TEST(jail_as_root)
 CHILD_TEST(jail_as_user)
 CHILD_TEST(jail_as_lesser_root)
+CHILD_TEST(jail_in_initramfs)
+CHILD_TEST(jail_in_chroot)
 CHILD_TEST(no_jail)
 CHILD_TEST(jail_refuses_users)
 CHILD_TEST(jail_refuses_nonsense)
@@ -793,6 +833,8 @@ int main(void)
 		cmocka_unit_test(test_jail_as_root),
 		cmocka_unit_test(test_jail_as_user),
 		cmocka_unit_test(test_jail_as_lesser_root),
+		cmocka_unit_test(test_jail_in_initramfs),
+		cmocka_unit_test(test_jail_in_chroot),
 		cmocka_unit_test(test_no_jail),
 		cmocka_unit_test(test_jail_refuses_users),
 		cmocka_unit_test(test_jail_refuses_nonsense),
