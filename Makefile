@@ -59,7 +59,7 @@ check-fuzz: tests
 	@tests/check fuzz
 
 check-kvm: tests
-	@tests/check kvm
+	@tests/check kvm audit
 
 check-linux: images
 	@tests/check testbed linux

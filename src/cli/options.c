@@ -74,7 +74,7 @@ static int option_parse(const struct option_def *defs, size_t count, int argc, c
 	if (!def->arg && value)
 		return error_set(err, -EINVAL, "%s takes no value, but was given '%s'", def->name,
 				 value);
-	if (def->arg && !value) {
+	if (def->arg && def->arg[0] != '[' && !value) {
 		if (*index + 1 >= argc)
 			return error_set(err, -EINVAL, "%s needs a value: %s %s", def->name, def->name,
 					 def->arg);
@@ -102,8 +102,9 @@ void options_print(const struct option_def *defs, size_t count, FILE *out)
 {
 	for (size_t i = 0; i < count; i++) {
 		const char *line = defs[i].help;
-		int used = fprintf(out, "  %s%s%s", defs[i].name, defs[i].arg ? " " : "",
-				   defs[i].arg ? defs[i].arg : "");
+		const char *arg = defs[i].arg ? defs[i].arg : "";
+		int used = fprintf(out, "  %s%s%s", defs[i].name, arg[0] && arg[0] != '[' ? " " : "",
+				   arg);
 
 		if (used >= HELP_COLUMN)
 			used = fprintf(out, "\n") - 1;

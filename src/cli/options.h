@@ -17,7 +17,8 @@
 
 struct option_def {
 	const char *name;	/* with the two dashes */
-	const char *arg;	/* the value's name in the help, or NULL: a switch */
+	const char *arg;	/* the value's name in the help, or NULL: a switch; "[=NAME]": a
+				   switch that may have a value, then given behind '=' */
 	const char *help;	/* one or more lines, separated by '\n' */
 	/*
 	 * Store the value (NULL for a switch) in the caller's object. Returns 0 or sets an error that

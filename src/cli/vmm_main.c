@@ -1,29 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "cli/vmm_options.h"
+#include "sandbox/privileges.h"
 #include "vmm/machine.h"
+#include "vmm/supervisor.h"
 
-/* The last line on stderr: why it ended. */
-static int finish(enum exit_reason reason, uint8_t status, const char *detail)
-{
-	int code = exit_reason_code(reason, status);
-
-	fprintf(stderr, "volt-vmm: %s", exit_reason_text(reason));
-	if (reason == EXIT_POWER_OFF)
-		fprintf(stderr, ", status %d", status);
-	if (reason == EXIT_POWER_OFF && code != status)
-		fprintf(stderr, " (exit status %d: higher ones are the monitor's own)", code);
-	fprintf(stderr, "%s%s\n", detail[0] ? ": " : "", detail);
-	return code;
-}
+#define PREFIX "volt-vmm: "
 
 static int fail(enum exit_reason reason, const struct error *err)
 {
-	fprintf(stderr, "volt-vmm: %s\n", err->msg);
+	fprintf(stderr, PREFIX "%s\n", err->msg);
 	return exit_reason_code(reason, 0);
 }
 
@@ -36,14 +28,103 @@ static void open_standard_descriptors(void)
 	}
 }
 
+/* ---- the VM process ---- */
+
+/* The last line, which the supervisor prints: why it ended. */
+static int report_end(int link_fd, enum exit_reason reason, uint8_t status, const char *detail)
+{
+	int code = exit_reason_code(reason, status);
+	char text[LINK_TEXT_MAX], number[80] = "";
+
+	if (reason == EXIT_POWER_OFF && code != status)
+		snprintf(number, sizeof(number),
+			 ", status %d (exit status %d: higher ones are the monitor's own)", status, code);
+	else if (reason == EXIT_POWER_OFF)
+		snprintf(number, sizeof(number), ", status %d", status);
+	snprintf(text, sizeof(text), "%s%s%s%s", exit_reason_text(reason), number,
+		 detail[0] ? ": " : "", detail);
+	link_report(link_fd, REPORT_END, code, text);
+	return code;
+}
+
+static int vm_main(struct machine *machine, struct sandbox *sandbox, int link_fd)
+{
+	struct error err = { 0 };
+	enum exit_reason reason;
+	uint8_t status;
+	int code;
+
+	if (machine_build(machine, sandbox, link_fd, &reason, &err) < 0) {
+		code = exit_reason_code(reason, 0);
+		link_report(link_fd, REPORT_END, code, err.msg);
+	} else {
+		sandbox_print(sandbox, PREFIX, stderr);
+		reason = machine_run(machine, &status);
+		code = report_end(link_fd, reason, status, machine_end_detail(machine));
+	}
+	machine_destroy(machine);
+	return code;
+}
+
+/* ---- the supervisor ---- */
+
+/* Whoever waits for this process is to see the same signal. */
+static void die_by(int number)
+{
+	sigset_t set;
+
+	signal(number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(number);
+}
+
+static int supervise(pid_t child, int link_fd)
+{
+	struct verdict verdict;
+	struct error err = { 0 };
+
+	if (supervisor_run(child, link_fd, &verdict, &err) < 0)
+		return fail(EXIT_HOST, &err);
+	fprintf(stderr, PREFIX "%s\n", verdict.text);
+	if (verdict.signal)
+		die_by(verdict.signal);
+	return verdict.code;
+}
+
+static int start(struct machine *machine, struct sandbox *sandbox)
+{
+	struct error err = { 0 };
+	int link[2], code;
+	pid_t child;
+
+	if (link_create(link, &err) < 0) {
+		machine_destroy(machine);
+		return fail(EXIT_HOST, &err);
+	}
+	if (sandbox_fork(sandbox, &child, &err) < 0) {
+		machine_destroy(machine);
+		return fail(EXIT_SANDBOX, &err);
+	}
+	if (child == 0) {
+		fd_close(&link[0]);
+		_exit(vm_main(machine, sandbox, link[1]));
+	}
+	fd_close(&link[1]);
+	machine_destroy(machine);	/* this process's share of it: descriptors */
+	code = supervise(child, link[0]);
+	sandbox_release(sandbox);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	struct vmm_options options;
+	struct sandbox sandbox;
 	enum exit_reason reason;
 	struct machine *machine;
 	struct error err = { 0 };
-	uint8_t status;
-	int code;
 
 	open_standard_descriptors();
 	if (vmm_options_parse(argc, argv, &options, &err) < 0)
@@ -56,13 +137,14 @@ int main(int argc, char **argv)
 		printf("volt-vmm %s\n", VOLT_VERSION);
 		return 0;
 	}
-	if (stop_block_signals(&err) < 0)
+	if (privileges_limit_fds(NULL, 0, &err) < 0 || supervisor_block_signals(&err) < 0)
 		return fail(EXIT_HOST, &err);
-	if (machine_create(&options.config, &machine, &reason, &err) < 0)
+	privileges_clear_environment();
+	if (machine_open(&options.config, &machine, &reason, &err) < 0)
 		return fail(reason, &err);
-	reason = machine_run(machine, &status);
-	terminal_restore();
-	code = finish(reason, status, machine_end_detail(machine));
-	machine_destroy(machine);
-	return code;
+	if (sandbox_prepare(&sandbox, &options.sandbox, &err) < 0) {
+		machine_destroy(machine);
+		return fail(EXIT_SANDBOX, &err);
+	}
+	return start(machine, &sandbox);
 }

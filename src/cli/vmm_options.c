@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -108,14 +109,118 @@ static int set_huge_pages(void *target, const char *value, struct error *err)
 	return 0;
 }
 
-/* This version has no sandbox to switch off: the switches are taken so that scripts can have them. */
-static int set_nothing(void *target, const char *value, struct error *err)
+/* ---- the sandbox ---- */
+
+static int set_jail(void *target, const char *value, struct error *err)
 {
-	(void)target;
+	struct vmm_options *options = target;
+
 	(void)value;
-	(void)err;
+	if (options->sandbox.jail == WANT_OFF)
+		return error_set(err, -EINVAL, "contradicts --no-jail");
+	options->sandbox.jail = WANT_REQUIRED;
 	return 0;
 }
+
+static int set_no_jail(void *target, const char *value, struct error *err)
+{
+	struct vmm_options *options = target;
+
+	(void)value;
+	if (options->sandbox.jail == WANT_REQUIRED)
+		return error_set(err, -EINVAL, "contradicts --jail");
+	options->sandbox.jail = WANT_OFF;
+	return 0;
+}
+
+/* linux/uidgid.h: the highest number means "none". */
+static int set_id(int64_t *ret_id, const char *value, struct error *err)
+{
+	uint64_t id;
+
+	if (parse_u64(value, &id) < 0 || id >= UINT32_MAX)
+		return error_set(err, -EINVAL, "'%s' is not a user or group number", value);
+	*ret_id = (int64_t)id;
+	return 0;
+}
+
+static int set_uid(void *target, const char *value, struct error *err)
+{
+	struct vmm_options *options = target;
+
+	return set_id(&options->sandbox.uid, value, err);
+}
+
+static int set_gid(void *target, const char *value, struct error *err)
+{
+	struct vmm_options *options = target;
+
+	return set_id(&options->sandbox.gid, value, err);
+}
+
+static int set_netns(void *target, const char *value, struct error *err)
+{
+	struct vmm_options *options = target;
+
+	return set_path(&options->sandbox.netns, value, err);
+}
+
+static int set_cgroup(void *target, const char *value, struct error *err)
+{
+	struct vmm_options *options = target;
+
+	return set_path(&options->sandbox.cgroup, value, err);
+}
+
+static int set_no_seccomp(void *target, const char *value, struct error *err)
+{
+	struct vmm_options *options = target;
+
+	(void)value;
+	if (options->sandbox.filter == FILTER_LOG)
+		return error_set(err, -EINVAL, "contradicts --seccomp-log");
+	options->sandbox.filter = FILTER_OFF;
+	return 0;
+}
+
+static int set_seccomp_log(void *target, const char *value, struct error *err)
+{
+	struct vmm_options *options = target;
+
+	(void)value;
+	if (options->sandbox.filter == FILTER_OFF)
+		return error_set(err, -EINVAL, "contradicts --no-seccomp");
+	options->sandbox.filter = FILTER_LOG;
+	return 0;
+}
+
+static int set_no_landlock(void *target, const char *value, struct error *err)
+{
+	struct vmm_options *options = target;
+
+	(void)value;
+	if (options->sandbox.landlock == WANT_REQUIRED)
+		return error_set(err, -EINVAL, "contradicts --require-landlock");
+	options->sandbox.landlock = WANT_OFF;
+	return 0;
+}
+
+static int set_require_landlock(void *target, const char *value, struct error *err)
+{
+	struct vmm_options *options = target;
+	uint64_t abi = 1;
+
+	if (options->sandbox.landlock == WANT_OFF)
+		return error_set(err, -EINVAL, "contradicts --no-landlock");
+	if (value && (parse_u64(value, &abi) < 0 || abi < 1 || abi > INT_MAX))
+		return error_set(err, -EINVAL, "'%s' is not a Landlock ABI: write a whole number from 1"
+				 " on", value);
+	options->sandbox.landlock = WANT_REQUIRED;
+	options->sandbox.landlock_abi_min = (int)abi;
+	return 0;
+}
+
+/* ---- about the program ---- */
 
 static int set_help(void *target, const char *value, struct error *err)
 {
@@ -154,10 +259,21 @@ static const struct option_def vmm_option_defs[] = {
 	{ "--net-backend", "none", "network: none (the only one in this version)",
 	  set_net_backend },
 	{ "--huge-pages", NULL, "back guest RAM by 2 MiB pages of the host's pool", set_huge_pages },
-	{ "--no-seccomp", NULL, "taken, without effect: this version has no seccomp filter",
-	  set_nothing },
-	{ "--no-landlock", NULL, "taken, without effect: this version has no Landlock rules",
-	  set_nothing },
+	{ "--jail", NULL, "refuse to run without namespaces; the default is to do without,\n"
+	  "and say so, where the kernel does not allow them", set_jail },
+	{ "--no-jail", NULL, "no namespaces", set_no_jail },
+	{ "--uid", "N", "user to run as, for root (default: 65534)", set_uid },
+	{ "--gid", "N", "group to run as, for root (default: 65534)", set_gid },
+	{ "--netns", "FILE", "network namespace to join, for root (default: a new one)",
+	  set_netns },
+	{ "--cgroup", "DIR[,FILE=VALUE...]", "cgroup (version 2) to run in, and its limits, such as\n"
+	  "vms/a,memory.max=256M,pids.max=64", set_cgroup },
+	{ "--seccomp-log", NULL, "log forbidden system calls instead of ending the VM",
+	  set_seccomp_log },
+	{ "--no-seccomp", NULL, "no system call filter", set_no_seccomp },
+	{ "--require-landlock", "[=ABI]", "refuse to run without Landlock, or with an older ABI",
+	  set_require_landlock },
+	{ "--no-landlock", NULL, "no Landlock", set_no_landlock },
 	{ "--help", NULL, "print this text", set_help },
 	{ "--version", NULL, "print the version", set_version },
 };
@@ -165,7 +281,9 @@ _Static_assert(ARRAY_SIZE(vmm_option_defs) <= OPTIONS_MAX, "options_parse() has 
 
 int vmm_options_parse(int argc, char **argv, struct vmm_options *ret_options, struct error *err)
 {
-	struct vmm_options options = { .config = MACHINE_CONFIG_DEFAULT };
+	struct vmm_options options = {
+		.config = MACHINE_CONFIG_DEFAULT, .sandbox = SANDBOX_CONFIG_DEFAULT,
+	};
 	int r;
 
 	r = options_parse(vmm_option_defs, ARRAY_SIZE(vmm_option_defs), argc, argv, &options, err);

@@ -8,10 +8,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "sandbox/sandbox.h"
 #include "vmm/config.h"
 
 struct vmm_options {
 	struct machine_config config;
+	struct sandbox_config sandbox;
 	bool help, version;
 };
 

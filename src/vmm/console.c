@@ -197,7 +197,7 @@ static bool console_read_some(struct console *console)
 	n = read(console->in.fd, at, CONSOLE_PENDING_MAX - console->pending_len);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return false;
-	if (n <= 0) {
+	if (n <= 0) {		/* a terminal in the background fails, too; it may be given again */
 		console_in_close(console);
 		return false;
 	}
@@ -268,18 +268,23 @@ static void console_choose_output(struct console *console)
 		console->out_chunk = CHUNK_TERMINAL;
 }
 
-int console_init(struct console *console, struct loop *loop, struct serial *serial,
-		 const struct console_hooks *hooks, struct error *err)
+void console_open(struct console *console)
 {
-	console->loop = loop;
-	console->serial = serial;
-	console->hooks = *hooks;
+	console->in_terminal = isatty(STDIN_FILENO);
 	console->out_open = true;
 	console->in = (struct loop_source){
 		.fd = STDIN_FILENO, .ready = console_in_ready, .ctx = console,
 	};
 	console->out = (struct loop_source){ .ready = console_out_ready, .ctx = console };
 	console_choose_output(console);
+}
+
+int console_init(struct console *console, struct loop *loop, struct serial *serial,
+		 const struct console_hooks *hooks, struct error *err)
+{
+	console->loop = loop;
+	console->serial = serial;
+	console->hooks = *hooks;
 	console->wake = (struct loop_source){
 		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = console_wake_ready,
 		.ctx = console,
@@ -296,30 +301,34 @@ struct serial_backend console_backend(struct console *console)
 	};
 }
 
-void console_start(struct console *console)
+static void console_in_open(struct console *console)
 {
-	int r;
+	int r = loop_watch(console->loop, &console->in, EPOLLIN);
 
-	if (isatty(STDIN_FILENO)) {
-		console->in_terminal = terminal_raw(STDIN_FILENO);
-		if (!console->in_terminal) {
-			console_in_close(console);	/* reading in the background would stop us */
-			return;
-		}
-	}
-	if (console->in_open)
-		return;
-	r = loop_watch(console->loop, &console->in, EPOLLIN);
 	console->in_open = r == 0 || r == -EPERM;	/* else: a closed descriptor */
 	console->in_always_ready = r == -EPERM;
 	if (console->in_open)
 		console_read(console);
 }
 
+void console_start(struct console *console)
+{
+	if (!console->in_terminal)
+		console_in_open(console);
+}
+
+void console_terminal(struct console *console, bool ours)
+{
+	if (!console->in_terminal || ours == console->in_open)
+		return;
+	if (ours)
+		console_in_open(console);
+	else
+		console_in_close(console);
+}
+
 void console_destroy(struct console *console)
 {
-	if (console->in_terminal)
-		terminal_restore();
 	fd_close(&console->wake.fd);
 	if (console->out.fd > STDERR_FILENO)	/* a terminal's, see console_choose_output() */
 		fd_close(&console->out.fd);

@@ -16,9 +16,9 @@
  * each write is preceded by a poll and is no larger than what the poll vouches for. A terminal for
  * output, whose poll vouches for next to nothing, is opened anew and written to without blocking.
  *
- * A terminal is put into raw mode while the machine runs and restored on every way out that leaves
- * this process any say, fatal signals included. In it, Ctrl-A is the escape: then x ends the VM, p
- * presses the power button, Ctrl-A sends a Ctrl-A.
+ * A terminal's settings are the supervisor's business (supervisor.h), which says when it is raw and
+ * may be read. In it, Ctrl-A is the escape: then x ends the VM, p presses the power button, Ctrl-A
+ * sends a Ctrl-A.
  */
 #ifndef VOLT_VMM_CONSOLE_H
 #define VOLT_VMM_CONSOLE_H
@@ -71,27 +71,23 @@ struct console {
 	uint8_t ring[CONSOLE_RING_SIZE];
 };
 
-/* Prepare the object; @serial's backend is then console_backend(). */
+/* Look at the standard streams; a terminal is opened anew by its path. Before the sandbox. */
+void console_open(struct console *console);
+
+/* Prepare the rest; @serial's backend is then console_backend(). */
 int console_init(struct console *console, struct loop *loop, struct serial *serial,
 		 const struct console_hooks *hooks, struct error *err);
 struct serial_backend console_backend(struct console *console);
 
-/*
- * Take the terminal, if there is one and this process is in its foreground, and start reading. Once
- * more after SIGCONT: the shell may have changed the terminal, or moved this process to the front.
- */
+/* Start reading, unless the input is a terminal: that has to be given. */
 void console_start(struct console *console);
+
+/* The terminal on standard input is @ours to read from now on, or not any more. Device thread. */
+void console_terminal(struct console *console, bool ours);
 
 /* Write out what the ring still holds, for at most @timeout_ms. Device thread, vCPUs stopped. */
 void console_drain(struct console *console, int timeout_ms);
 
 void console_destroy(struct console *console);
-
-/*
- * terminal.c: raw mode of one terminal, process-wide. Returns false, and changes nothing, when this
- * process is not in its foreground. The first call's settings are the ones restored.
- */
-bool terminal_raw(int fd);
-void terminal_restore(void);
 
 #endif

@@ -17,6 +17,7 @@ static const struct exit_row {
 	[EXIT_EMULATION]	= { 213, "this host's KVM cannot run this guest" },
 	[EXIT_HOST]		= { 214, "host resource missing" },
 	[EXIT_VCPU]		= { 215, "KVM stopped a vCPU" },
+	[EXIT_SANDBOX]		= { 216, "stopped by the sandbox" },
 };
 _Static_assert(ARRAY_SIZE(exit_table) == EXIT_REASONS, "a row for every reason");
 

@@ -23,6 +23,7 @@ enum exit_reason {
 	EXIT_EMULATION,		/* this host's KVM cannot run this guest */
 	EXIT_HOST,		/* the host refused a resource: memory, a thread, a descriptor */
 	EXIT_VCPU,		/* KVM stopped a vCPU for a reason of its own */
+	EXIT_SANDBOX,		/* the sandbox could not be had, or killed the VM process */
 	EXIT_REASONS,
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a VM comes to be. machine_create() goes through the stages of the table below, in order; each
- * says what kind of failure its own is. Where the order matters, the stage says why.
+ * How a VM comes to be. machine_open() and machine_build() go through the stages of the two tables
+ * below, in order; each says what kind of failure its own is. Where the order matters, the stage
+ * says why.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,12 +62,36 @@ static int stage_open_files(struct machine *m, struct error *err)
 
 static int stage_open_kvm(struct machine *m, struct error *err)
 {
-	int r = kvm_open(&m->kvm, err);
-
-	if (r == 0)
-		kvm_cpuid_start(&m->kvm);
-	return r;
+	return kvm_open(&m->kvm, err);
 }
+
+static int stage_open_console(struct machine *m, struct error *err)
+{
+	(void)err;
+	console_open(&m->console);
+	return 0;
+}
+
+/* ---- sandbox ---- */
+
+/* No thread before this: a thread keeps the privileges that it was started with. */
+static int stage_enter_sandbox(struct machine *m, struct error *err)
+{
+	return sandbox_enter(m->sandbox, err);
+}
+
+/* Everything that takes a special call has been made; what follows reads hostile bytes. */
+static int stage_seal(struct machine *m, struct error *err)
+{
+	enum sandbox_filter filter = m->sandbox->config->filter;
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < m->vcpu_count; i++)
+		r = vcpu_wait_sealed(&m->vcpu[i], err);
+	return r < 0 ? r : sandbox_seal(SANDBOX_DEVICE, filter, err);
+}
+
+/* ---- VM ---- */
 
 static int stage_create_memory(struct machine *m, struct error *err)
 {
@@ -77,6 +102,7 @@ static int stage_create_vm(struct machine *m, struct error *err)
 {
 	int r;
 
+	kvm_cpuid_start(&m->kvm);	/* the answer is wanted for the vCPUs */
 	r = kvm_vm_create(&m->kvm, &m->vm_fd, err);
 	/* Memory before the irqchip and the ioeventfds: after them a slot costs 7 ms (kvm/kvm.h). */
 	if (r == 0)
@@ -129,7 +155,9 @@ static int stage_create_loop(struct machine *m, struct error *err)
 {
 	int r = loop_init(&m->loop, err);
 
-	return r < 0 ? r : stop_init(&m->stop, m, &m->loop, err);
+	if (r == 0)
+		r = link_init(&m->link, m, fd_take(&m->link_fd), &m->loop, err);
+	return r < 0 ? r : stop_init(&m->stop, m, err);
 }
 
 static int stage_create_legacy_devices(struct machine *m, struct error *err)
@@ -314,6 +342,9 @@ static int stage_create_vcpus(struct machine *m, struct error *err)
 		if (r == 0)
 			m->vcpu_count++;
 	}
+	/* Now, because the sealed device thread cannot start any. */
+	for (unsigned int i = 0; r == 0 && i < count; i++)
+		r = vcpu_start(&m->vcpu[i], m->sandbox->config->filter, err);
 	return r;
 }
 
@@ -332,21 +363,43 @@ static int stage_set_boot_vcpu(struct machine *m, struct error *err)
 
 /* ---- life ---- */
 
-static const struct stage {
+struct stage {
 	int (*run)(struct machine *m, struct error *err);
 	enum exit_reason failure;
-} stages[] = {
+};
+
+static const struct stage open_stages[] = {
 	{ stage_open_files,		EXIT_IMAGE },
 	{ stage_open_kvm,		EXIT_KVM },
+	{ stage_open_console,		EXIT_HOST },
+};
+
+static const struct stage build_stages[] = {
+	{ stage_enter_sandbox,		EXIT_SANDBOX },
 	{ stage_create_memory,		EXIT_HOST },
 	{ stage_create_vm,		EXIT_KVM },
 	{ stage_create_loop,		EXIT_HOST },
 	{ stage_create_legacy_devices,	EXIT_HOST },
 	{ stage_create_virtio_devices,	EXIT_HOST },
-	{ stage_load_kernel,		EXIT_IMAGE },
 	{ stage_create_vcpus,		EXIT_KVM },
+	{ stage_seal,			EXIT_SANDBOX },
+	{ stage_load_kernel,		EXIT_IMAGE },
 	{ stage_set_boot_vcpu,		EXIT_KVM },
 };
+
+static int machine_run_stages(struct machine *m, const struct stage *stage, size_t count,
+			      enum exit_reason *ret_reason, struct error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		int r = stage[i].run(m, err);
+
+		if (r < 0) {
+			*ret_reason = stage[i].failure;
+			return r;
+		}
+	}
+	return 0;
+}
 
 static struct machine *machine_alloc(const struct machine_config *config)
 {
@@ -355,48 +408,42 @@ static struct machine *machine_alloc(const struct machine_config *config)
 	if (!m)
 		return NULL;
 	m->config = config;
+	m->link_fd = m->link.source.fd = -1;
 	m->kernel_fd = m->initrd_fd = m->vm_fd = m->kvm.fd = -1;
 	m->serial_irq.event_fd = m->power_irq.event_fd = -1;
 	m->loop.epoll_fd = m->loop.stop_fd = -1;
-	m->stop.signals.fd = m->stop.timer.fd = m->console.wake.fd = -1;
+	m->stop.timer.fd = m->console.wake.fd = -1;
 	m->ports.name = "port";
 	m->mmio.name = "MMIO";
 	pthread_mutex_init(&m->end_lock, NULL);
 	return m;
 }
 
-int machine_create(const struct machine_config *config, struct machine **ret_machine,
-		   enum exit_reason *ret_reason, struct error *err)
+int machine_open(const struct machine_config *config, struct machine **ret_machine,
+		 enum exit_reason *ret_reason, struct error *err)
 {
 	struct machine *m = machine_alloc(config);
+	int r;
 
 	if (!m) {
 		*ret_reason = EXIT_HOST;
 		return error_sys(err, -ENOMEM, "the machine");
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
-		int r = stages[i].run(m, err);
-
-		if (r < 0) {
-			*ret_reason = stages[i].failure;
-			machine_destroy(m);
-			return r;
-		}
+	r = machine_run_stages(m, open_stages, ARRAY_SIZE(open_stages), ret_reason, err);
+	if (r < 0) {
+		machine_destroy(m);
+		return r;
 	}
 	*ret_machine = m;
 	return 0;
 }
 
-static void machine_start_vcpus(struct machine *m)
+int machine_build(struct machine *machine, struct sandbox *sandbox, int link_fd,
+		  enum exit_reason *ret_reason, struct error *err)
 {
-	struct error err = { 0 };
-
-	for (unsigned int i = 0; i < m->vcpu_count; i++) {
-		if (vcpu_start(&m->vcpu[i], &err) < 0) {
-			machine_end(m, EXIT_HOST, "%s", err.msg);
-			return;
-		}
-	}
+	machine->sandbox = sandbox;
+	machine->link_fd = link_fd;
+	return machine_run_stages(machine, build_stages, ARRAY_SIZE(build_stages), ret_reason, err);
 }
 
 static void machine_stop_vcpus(struct machine *m)
@@ -409,8 +456,10 @@ static void machine_stop_vcpus(struct machine *m)
 
 enum exit_reason machine_run(struct machine *machine, uint8_t *ret_status)
 {
+	link_report(machine->link.source.fd, REPORT_RUNNING, 0, NULL);
 	console_start(&machine->console);
-	machine_start_vcpus(machine);
+	for (unsigned int i = 0; i < machine->vcpu_count; i++)
+		vcpu_run(&machine->vcpu[i]);
 	loop_run(&machine->loop);
 	machine_stop_vcpus(machine);
 	console_drain(&machine->console, DRAIN_MS);
@@ -445,6 +494,7 @@ void machine_destroy(struct machine *machine)
 {
 	if (!machine)
 		return;
+	machine_stop_vcpus(machine);
 	console_destroy(&machine->console);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		kvm_vcpu_destroy(&machine->vcpu[i].kvm);
@@ -457,6 +507,8 @@ void machine_destroy(struct machine *machine)
 		block_destroy(machine->disk[i].backend);
 	}
 	stop_destroy(&machine->stop);
+	link_destroy(&machine->link);
+	fd_close(&machine->link_fd);
 	loop_destroy(&machine->loop);
 	fd_close(&machine->serial_irq.event_fd);
 	fd_close(&machine->power_irq.event_fd);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * vmm/ - the one place where a VM is put together, and its life: machine.c tells the story in
- * order, loop.c is the device thread's heart, vcpu.c the vCPU threads', console.c the terminal,
- * stop.c how a guest is asked to power off.
+ * order, loop.c is the device thread's heart, vcpu.c the vCPU threads', console.c the serial port's
+ * other end, stop.c how a guest is asked to power off, supervisor.c the process around it all and
+ * link.c what the two tell each other.
  *
- * Threads. The thread that calls machine_create() and machine_run() is the device thread: it owns
+ * Two processes: machine_open() is the supervisor's (supervisor.h), everything else the VM process's.
+ *
+ * Threads. The thread that calls machine_build() and machine_run() is the device thread: it owns
  * everything below but the vCPUs' run pages. vCPU threads read the buses, which do not change after
- * machine_create(), and call devices, which lock themselves. What any thread may call is said so.
+ * machine_build(), and call devices, which lock themselves. What any thread may call is said so.
  */
 #ifndef VOLT_VMM_MACHINE_H
 #define VOLT_VMM_MACHINE_H
@@ -25,7 +28,9 @@
 #include "devices/virtio/mmio.h"
 #include "vmm/config.h"
 #include "vmm/console.h"
+#include "sandbox/sandbox.h"
 #include "vmm/exit.h"
+#include "vmm/link.h"
 #include "vmm/loop.h"
 #include "vmm/stop.h"
 #include "vmm/vcpu.h"
@@ -52,6 +57,8 @@ struct machine_disk {
 
 struct machine {
 	const struct machine_config *config;
+	struct sandbox *sandbox;
+	int link_fd;			/* the supervisor; link's once there is a loop */
 	int kernel_fd, initrd_fd;	/* closed once loaded */
 
 	struct kvm kvm;
@@ -72,6 +79,7 @@ struct machine {
 	struct loop loop;
 	struct console console;
 	struct stop stop;
+	struct link link;
 	struct vcpu vcpu[KVM_VCPUS_MAX];
 	unsigned int vcpu_count;
 
@@ -84,12 +92,19 @@ struct machine {
 };
 
 /*
- * Build a machine that is ready to run. @config has been checked and outlives the machine. Signals
- * that end the machine (stop.h) must be blocked before. On failure everything is released and
- * *ret_reason says what kind of failure it was; the error says it in words.
+ * Open everything that has a path. @config has been checked and outlives the machine. On failure
+ * everything is released and *ret_reason says what kind of failure it was; the error says it in
+ * words. Signals must be blocked before (supervisor.h). Nothing of a file's contents is looked at.
  */
-int machine_create(const struct machine_config *config, struct machine **ret_machine,
-		   enum exit_reason *ret_reason, struct error *err);
+int machine_open(const struct machine_config *config, struct machine **ret_machine,
+		 enum exit_reason *ret_reason, struct error *err);
+
+/*
+ * Enter @sandbox and build a machine that is ready to run; takes @link_fd over, and @sandbox outlives
+ * the machine. On failure as machine_open(), but the machine stays and is to be destroyed.
+ */
+int machine_build(struct machine *machine, struct sandbox *sandbox, int link_fd,
+		  enum exit_reason *ret_reason, struct error *err);
 
 /*
  * Run until the guest or the host ends the machine; returns the reason, and in *ret_status the

@@ -4,12 +4,11 @@
  * power button, a second one or STOP_GRACE_MS without a power-off ends the machine hard. The press
  * is repeated, because a guest that is still starting loses it: often until the guest has read the
  * button, since the interrupt is an edge, and seldom after that, since a kernel may read it before
- * anybody in the guest listens. SIGINT and SIGHUP stay ignored if they were ignored at the start.
+ * anybody in the guest listens.
  */
 #ifndef VOLT_VMM_STOP_H
 #define VOLT_VMM_STOP_H
 
-#include <signal.h>
 #include <stdbool.h>
 
 #include "base/error.h"
@@ -23,16 +22,12 @@ struct machine;
 
 struct stop {
 	struct machine *machine;
-	struct loop_source signals;	/* a signalfd, owned */
-	struct loop_source timer;	/* a timerfd, owned; made at the first press */
+	struct loop_source timer;	/* a timerfd, owned; runs from the first press on */
 	bool pressed;
 	unsigned int ticks;		/* of STOP_PRESS_MS since the first press */
 };
 
-/* Block the signals that this object takes. Before any thread is started. */
-int stop_block_signals(struct error *err);
-
-int stop_init(struct stop *stop, struct machine *machine, struct loop *loop, struct error *err);
+int stop_init(struct stop *stop, struct machine *machine, struct error *err);
 void stop_destroy(struct stop *stop);
 
 /* Press the button, as the first SIGTERM does; the second call ends the machine. Device thread. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Raw mode and the way back. The saved settings are the one global of the monitor, because the
- * handlers of fatal signals need them; terminal_restore() is async-signal-safe.
+ * The saved settings are the one global of the monitor, because the handlers of fatal signals need
+ * them.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 #include "base/util.h"
-#include "vmm/console.h"
+#include "vmm/terminal.h"
 
 static struct termios terminal_saved;
 static _Atomic int terminal_fd = -1;	/* -1: nothing to restore */
 
-/* What ends a process by default, but for what vmm/stop.c takes and SIGKILL, which nobody can. */
+/* What ends a process by default, but for what vmm/supervisor.c takes and SIGKILL, which nobody can. */
 static const int fatal_signals[] = {
 	SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP, SIGXCPU, SIGXFSZ, SIGQUIT,
 	SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGIO, SIGPWR, SIGSTKFLT,

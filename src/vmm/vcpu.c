@@ -164,11 +164,28 @@ static bool vcpu_run_failed(struct vcpu *vcpu, int error)
 	return false;
 }
 
+/* Wait for the word to start. The kick's signal may come meanwhile. */
+static void vcpu_wait_go(struct vcpu *vcpu)
+{
+	while (sem_wait(&vcpu->go) < 0 && errno == EINTR)
+		;
+}
+
+static bool vcpu_ending(struct vcpu *vcpu)
+{
+	return atomic_load(&vcpu->stop) || atomic_load(&vcpu->machine->ended);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
+	int r = sandbox_seal(SANDBOX_VCPU, vcpu->filter, &vcpu->error);
 
-	while (!atomic_load(&vcpu->stop) && !atomic_load(&vcpu->machine->ended)) {
+	sem_post(&vcpu->sealed);
+	if (r < 0)
+		return NULL;
+	vcpu_wait_go(vcpu);
+	while (!vcpu_ending(vcpu)) {
 		if (ioctl(vcpu->kvm.fd, KVM_RUN, 0) < 0) {
 			if (!vcpu_run_failed(vcpu, errno))
 				break;
@@ -179,11 +196,14 @@ static void *vcpu_thread(void *arg)
 	return NULL;
 }
 
-int vcpu_start(struct vcpu *vcpu, struct error *err)
+int vcpu_start(struct vcpu *vcpu, enum sandbox_filter filter, struct error *err)
 {
 	pthread_attr_t attr;
 	int r;
 
+	vcpu->filter = filter;
+	sem_init(&vcpu->sealed, 0, 0);
+	sem_init(&vcpu->go, 0, 0);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, VCPU_STACK_SIZE);
 	r = pthread_create(&vcpu->thread, &attr, vcpu_thread, vcpu);
@@ -194,12 +214,28 @@ int vcpu_start(struct vcpu *vcpu, struct error *err)
 	return 0;
 }
 
+int vcpu_wait_sealed(struct vcpu *vcpu, struct error *err)
+{
+	while (sem_wait(&vcpu->sealed) < 0 && errno == EINTR)
+		;
+	if (vcpu->error.code == 0)
+		return 0;
+	*err = vcpu->error;
+	return error_wrap(err, "vCPU %u", vcpu->kvm.id);
+}
+
+void vcpu_run(struct vcpu *vcpu)
+{
+	sem_post(&vcpu->go);
+}
+
 void vcpu_kick(struct vcpu *vcpu)
 {
 	atomic_store(&vcpu->stop, true);
 	if (!vcpu->started)
 		return;
 	__atomic_store_n(&vcpu->kvm.run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	sem_post(&vcpu->go);
 	pthread_kill(vcpu->thread, vcpu_signal());
 }
 

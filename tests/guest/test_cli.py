@@ -18,7 +18,7 @@ import conftest
 import voltlib
 from bzimage import make_bzimage
 
-USAGE, IMAGE, KVM, HOST = 210, 211, 212, 214
+USAGE, IMAGE, KVM, HOST, SANDBOX = 210, 211, 212, 214, 216
 NOBODY = 65534
 
 
@@ -350,7 +350,8 @@ def test_descriptor_limit(kvm, count):
     """Too few descriptors, at whatever point they run out: an error in words or a good run."""
     result = voltlib.run(["sh", "-c", f'ulimit -n {count}; exec "$@"', "sh",
                           *voltlib.vmm("--kernel", conftest.GUEST, "--cmdline", "test=power_off")])
-    assert result.status in (0, IMAGE, KVM, HOST), result
-    assert len(result.err.splitlines()) == 1 and result.last.startswith("volt-vmm: "), result
+    assert result.status in (0, IMAGE, KVM, HOST, SANDBOX), result
+    assert result.last.startswith("volt-vmm: "), result
     if result.status:
+        assert len(result.err.splitlines()) == 1, result
         assert "descriptor" in result.last or "Too many open files" in result.last, result

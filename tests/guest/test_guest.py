@@ -131,10 +131,11 @@ def test_idle_input_does_not_spin(machine, tmp_path, stdin):
     with machine.start("serial_idle", stdin=fd) as vm:
         vm.wait_for(b"READY")
         time.sleep(0.2)
-        before = cpu_ticks(vm.pid)
+        before = [cpu_ticks(pid) for pid in (vm.pid, vm.vm_pid)]
         time.sleep(0.5)
         # Spinning would be 50 ticks on an idle machine; 10 leaves room for anything but that.
-        assert cpu_ticks(vm.pid) - before < 10
+        assert cpu_ticks(vm.pid) - before[0] < 10
+        assert cpu_ticks(vm.vm_pid) - before[1] < 10
     if isinstance(fd, int):
         os.close(fd)
 
@@ -407,7 +408,7 @@ def test_guest_that_has_touched_everything(machine):
     """Every page of its memory is taken from the host, and is still the guest's own."""
     with machine.start("memory_hold") as vm:
         vm.wait_for(b"HOLDING")
-        with open(f"/proc/{vm.pid}/smaps_rollup", encoding="utf-8") as rollup:
+        with open(f"/proc/{vm.vm_pid}/smaps_rollup", encoding="utf-8") as rollup:
             resident = next(int(line.split()[1]) for line in rollup if line.startswith("Rss"))
         assert resident > 31 * 1024
         assert end_by_signals(vm).status == STOPPED
@@ -706,15 +707,39 @@ def test_machines_side_by_side(machine):
 
 
 def test_nothing_is_left_behind(machine):
-    """The monitor has no more descriptors than it was given, and no child or thread stays."""
+    """The VM process has no children, and dies with its supervisor."""
     with machine.start("serial_idle") as vm:
         vm.wait_for(b"READY")
-        children = pathlib.Path(f"/proc/{vm.pid}/task/{vm.pid}/children")
+        pid = vm.vm_pid
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
         assert not children.exists() or children.read_text() == ""
-        pid = vm.pid
         vm.signal(signal.SIGKILL)
         vm.finish()
-    assert not os.path.exists(f"/proc/{pid}")
+    end = time.monotonic() + voltlib.TIMEOUT
+    while os.path.exists(f"/proc/{pid}"):
+        assert time.monotonic() < end, "the VM process lives on"
+        time.sleep(0.01)
+
+
+def test_death_of_the_vm_process_is_told(machine):
+    with machine.start("serial_idle") as vm:
+        vm.wait_for(b"READY")
+        os.kill(vm.vm_pid, signal.SIGKILL)
+        result = vm.finish()
+    assert result.status == -signal.SIGKILL, result
+    assert "killed by signal 9 " in result.last, result
+
+
+def test_three_requests_end_a_vm_that_does_not_answer(machine):
+    with machine.start("serial_idle") as vm:
+        vm.wait_for(b"READY")
+        os.kill(vm.vm_pid, signal.SIGSTOP)
+        for _ in range(3):
+            vm.signal(signal.SIGTERM)
+            time.sleep(0.05)
+        result = vm.finish()
+    assert result.status == STOPPED, result
+    assert "told to stop 3 times" in result.last, result
 
 
 # ---- last, because it is half a minute's wait ----

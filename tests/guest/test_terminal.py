@@ -115,10 +115,11 @@ os.kill(pid, signal.SIGCONT)
 time.sleep(0.2)
 print("BACKGROUND", flush=True)
 select.select([0], [], [])
-for _ in range(2):
-    time.sleep(0.2)
+ended = 0
+while not ended:
     os.kill(pid, signal.SIGTERM)
-status = os.waitpid(pid, os.WUNTRACED)[1]
+    time.sleep(0.2)
+    ended, status = os.waitpid(pid, os.WUNTRACED | os.WNOHANG)
 print("stopped" if os.WIFSTOPPED(status) else "ended", os.WEXITSTATUS(status))
 os.kill(pid, signal.SIGKILL) if os.WIFSTOPPED(status) else None
 """

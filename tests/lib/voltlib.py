@@ -124,6 +124,18 @@ class Process:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def vm_pid(self):
+        """The process that is the VM: the child of the one that was started."""
+        path = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        end = time.monotonic() + self.timeout
+        while time.monotonic() < end and self.popen.poll() is None:
+            children = path.read_text(encoding="ascii").split()
+            if len(children) == 1:
+                return int(children[0])
+            time.sleep(0.01)
+        raise Timeout(f"it has no child: {self.result()}")
+
     def __enter__(self):
         return self
 

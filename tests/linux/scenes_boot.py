@@ -64,7 +64,7 @@ def sigint(lab):
 def sigterm_early(lab):
     """The button, as soon as there is a vCPU thread: long before the guest asks for it."""
     with lab.start(initrd="initramfs", guest="write_and_wait SIGTERM") as vm:
-        while len(os.listdir(f"/proc/{vm.pid}/task")) < 2:
+        while len(os.listdir(f"/proc/{vm.vm_pid}/task")) < 2:
             time.sleep(0.01)
         seen = len(vm.out)
         vm.signal(voltlib.SIGTERM)
