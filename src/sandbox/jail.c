@@ -2,20 +2,18 @@
 /*
  * Theory of operation
  *
- * A process enters a PID namespace only by being born in it, and the parent must not enter the
- * user namespace that its birth may need. clone(2) with CLONE_NEWPID would do both at once, but
- * goes past the C library, whose idea of the thread's ID is wrong then (musl before 1.2.5 and
- * glibc keep it in memory). So there are two plain fork()s:
+ * A process enters a PID namespace only by being born in it, so the parent says where its next child
+ * is to be born, and, where it may not, goes into a user namespace of its own first: it is the same
+ * user in there. All else the child does itself, in jail_enter(). The network namespace takes the
+ * kernel as long as everything else together, and the parent has nothing to do meanwhile: it makes
+ * that, goes into it itself, and sends the child a descriptor of it.
  *
- *	parent ---- fork ----> middle: namespaces, IDs, empty root
- *	   |                     |---- fork ----> child: process 1, inherits all of that
- *	   | <---- its pid ----- | exit             |
- *	   | -- "go", when the middle is reaped --> | dies with the parent from now on
- *	   | <------------ "ready" ---------------- |
+ *	parent: user, PID namespaces -- fork -- network namespace ---+--- supervises
+ *	                                  |                          | descriptor
+ *	                     child, process 1: mounts, root, ... ----+--- setns, IDs, parent's death
  *
- * The parent is a child subreaper meanwhile, so the child becomes the parent's own when the middle
- * exits. Only then may the child ask for a signal at its parent's death, or the middle's would
- * kill it. If the parent dies earlier, the child finds the socket closed and ends.
+ * clone(2) with flags would do without the parent's part, but goes past the C library, whose idea of
+ * the thread's ID is wrong then.
  */
 #include "sandbox/jail.h"
 
@@ -24,23 +22,14 @@
 #include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <sched.h>
-#include <signal.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
-#include "sandbox/jail_enter.h"
+#include "sandbox/jail_inside.h"
+#include "sandbox/jail_net.h"
 
 #define ID_MAX 4294967294	/* the highest uid_t is "no change" to setresuid(2) */
-
-/* What the middle process tells the parent. */
-struct report {
-	pid_t pid;		/* the child; 0: failed, and the error says why */
-	struct error err;
-};
 
 static bool has_cap(unsigned int cap)
 {
@@ -94,7 +83,10 @@ int jail_open(const struct jail_config *config, struct jail *ret, struct error *
 		.new_net = config->new_net && !config->netns,
 		.new_user = !has_cap(CAP_SYS_ADMIN),
 		.change_ids = may_change,
+		.ids_given = config->uid >= 0 || config->gid >= 0,
+		.required = config->required,
 		.netns_fd = -1,
+		.sock = -1,
 	};
 	int r = choose_id(config->uid, geteuid(), may_change, "user", &jail.uid, err);
 
@@ -107,106 +99,62 @@ int jail_open(const struct jail_config *config, struct jail *ret, struct error *
 	return r;
 }
 
-static bool receive_byte(int sock)
+/* ---- the parent ---- */
+
+/* Go without what the system refuses, unless it is required: then pass the error on. */
+int jail_refused(struct jail *jail, int r, struct error *err)
 {
-	ssize_t n;
-	char byte;
-
-	do
-		n = recv(sock, &byte, 1, 0);
-	while (n < 0 && errno == EINTR);
-	return n == 1;
-}
-
-/* Returns in the child alone. */
-static void become_middle(const struct jail *jail, int sock)
-{
-	struct report report = { 0 };
-
-	if (jail_enter(jail, &report.err) == 0) {
-		report.pid = fork();
-		if (report.pid == 0)
-			return;
-		if (report.pid < 0) {
-			report.pid = 0;
-			error_sys(&report.err, -errno, "cannot make the process in the jail");
-		}
-	}
-	_exit(send(sock, &report, sizeof(report), MSG_NOSIGNAL) == sizeof(report) ? 0 : 1);
-}
-
-/*
- * The parent keeps its end of the socket open until it has "ready". A parent that is seen alive
- * after prctl() dies, if it does, after it, as sockets are closed before children are told.
- */
-static void become_child(int sock)
-{
-	char byte;
-
-	if (!receive_byte(sock))
-		_exit(1);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
-		_exit(1);
-	if (recv(sock, &byte, 1, MSG_DONTWAIT) == 0)
-		_exit(1);
-	if (send(sock, "r", 1, MSG_NOSIGNAL) != 1)
-		_exit(1);
-}
-
-/* The parent. */
-
-static void reap(pid_t pid)
-{
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-}
-
-static int adopt_child(int sock, pid_t middle, pid_t *ret_pid, struct error *err)
-{
-	struct report report = { 0 };
-
-	/* First: a middle that is killed has said nothing, while the child holds its socket. */
-	reap(middle);
-	if (recv(sock, &report, sizeof(report), MSG_DONTWAIT) != sizeof(report))
-		return error_set(err, -ECHILD, "the process that makes the jail died");
-	if (report.pid == 0) {
-		report.err.msg[sizeof(report.err.msg) - 1] = '\0';
-		return error_set(err, report.err.code, "%s", report.err.msg);
-	}
-	if (send(sock, "g", 1, MSG_NOSIGNAL) != 1 || !receive_byte(sock)) {
-		kill(report.pid, SIGKILL);
-		reap(report.pid);
-		return error_set(err, -ECHILD, "the process in the jail died at its start");
-	}
-	*ret_pid = report.pid;
+	if (r == 0 || jail->required)
+		return r;
+	if (jail->refusal.code == 0)
+		jail->refusal = *err;
+	*err = (struct error){ 0 };
 	return 0;
 }
 
-int jail_fork(const struct jail *jail, pid_t *ret_pid, struct error *err)
+/* A user namespace first, where nothing is allowed without; in it there is no other user to become. */
+static int prepare_birth(struct jail *jail, struct error *err)
+{
+	int r = 0;
+
+	if (!jail->enabled)
+		return 0;
+	if (jail->new_user && jail->change_ids) {
+		r = jail_enter_ids(jail, false, err);
+		if (r)
+			return r;
+		jail->change_ids = false;
+	}
+	if (jail->new_user)
+		r = jail_enter_user_namespace(err);
+	if (r) {
+		jail->enabled = false;
+		return jail_refused(jail, r, err);
+	}
+	if (unshare(CLONE_NEWPID))
+		r = error_sys(err, -errno, "the system refuses the PID namespace");
+	return jail_refused(jail, r, err);
+}
+
+int jail_fork(struct jail *jail, pid_t *ret_pid, struct error *err)
 {
 	_cleanup_fd_ int ours = -1, theirs = -1;
-	int pair[2], was_reaper = 0, r;
-	pid_t middle;
+	int pair[2], r;
+	pid_t pid;
 
+	r = prepare_birth(jail, err);
+	if (r)
+		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return error_sys(err, -errno, "cannot make a socket pair");
 	ours = pair[0];
 	theirs = pair[1];
-	if (prctl(PR_GET_CHILD_SUBREAPER, &was_reaper, 0, 0, 0) ||
-	    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
-		return error_sys(err, -errno, "cannot become a child subreaper");
-	middle = fork();
-	if (middle == 0) {
-		fd_close(&ours);
-		become_middle(jail, theirs);
-		become_child(theirs);
-		*ret_pid = 0;
-		return 0;
-	}
-	r = middle < 0 ? error_sys(err, -errno, "cannot make a process") : 0;
-	fd_close(&theirs);
-	if (!r)
-		r = adopt_child(ours, middle, ret_pid, err);
-	prctl(PR_SET_CHILD_SUBREAPER, was_reaper, 0, 0, 0);
-	return r;
+	pid = fork();
+	if (pid < 0)
+		return error_sys(err, -errno, "cannot make a process");
+	if (pid > 0 && jail->enabled && jail->new_net)
+		jail_net_lend(ours);
+	jail->sock = fd_take(pid == 0 ? &theirs : &ours);
+	*ret_pid = pid;
+	return 0;
 }

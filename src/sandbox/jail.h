@@ -2,9 +2,8 @@
 /*
  * jail.h - a child process in its own namespaces, on an empty read-only file system.
  *
- * The parent stays outside, as the supervisor; the child becomes the process that is not trusted.
- * Both must have one thread when jail_fork() is called, and the parent's thread must live as long
- * as the child is wanted.
+ * The parent is the supervisor; the child becomes the process that is not trusted. Both must have one
+ * thread when jail_fork() is called, and the parent's thread must live as long as the child is wanted.
  */
 #ifndef VOLT_SANDBOX_JAIL_H
 #define VOLT_SANDBOX_JAIL_H
@@ -22,19 +21,23 @@
 /* What is wanted. */
 struct jail_config {
 	bool enabled;		/* namespaces and the empty root; else only a child process */
+	bool required;		/* what the system refuses is an error; else the child does without */
 	bool new_net;		/* a network namespace with nothing but a loopback that is down */
 	const char *netns;	/* join this one instead (needs root); NULL: none */
 	int64_t uid, gid;	/* -1: not given */
 };
 
-/* What will be done. */
+/* What will be done, and what has been refused. */
 struct jail {
-	bool enabled, new_net;
+	bool enabled, required, new_net;
 	bool new_user;		/* no CAP_SYS_ADMIN: namespaces need a user namespace around them */
 	bool change_ids;
+	bool ids_given;		/* else "nobody", if there is one */
 	uid_t uid;
 	gid_t gid;
 	int netns_fd;		/* -1: none; owned */
+	int sock;		/* between parent and child; owned */
+	struct error refusal;	/* code 0: nothing was refused. Complete in the child, after jail_enter() */
 };
 
 /*
@@ -44,21 +47,24 @@ struct jail {
  */
 int jail_open(const struct jail_config *config, struct jail *ret, struct error *err);
 
-/* Close what jail_open() opened; in the parent, and in the child unless all is closed there. */
+/* Close what is open of it. In the parent, when the child has ended or cannot be made. */
 static inline void jail_close(struct jail *jail)
 {
 	fd_close(&jail->netns_fd);
+	fd_close(&jail->sock);
 }
 
 /*
- * Make the child. Returns twice, as fork() does: in the child with *ret_pid == 0, in the parent
- * with its process ID. On failure it returns in the parent alone, nothing is left behind, and
- * @err says which part the system refused: the caller may go on without a jail, by the same call
- * with jail->enabled false, and must tell the user so. A caller in a chroot gets no jail.
- *
- * With a jail, the child
- *  - is process 1 of a PID namespace, in new mount, IPC, UTS, cgroup and, if wanted, network
- *    namespaces, and in a user namespace when the parent has no CAP_SYS_ADMIN;
+ * Make the child, process 1 of a PID namespace. Returns twice, as fork() does: in the child with
+ * *ret_pid == 0, in the parent with its process ID; on failure in the parent alone. The parent leaves
+ * its network namespace for the child's new one, and, without CAP_SYS_ADMIN, its user namespace for
+ * one in which it is the same user; its next children would be born in the PID namespace, too.
+ */
+int jail_fork(struct jail *jail, pid_t *ret_pid, struct error *err);
+
+/*
+ * In the child, once. With a jail, afterwards it
+ *  - is in new mount, IPC, UTS, cgroup and, if wanted, network namespaces;
  *  - has an empty read-only directory as / and as working directory, and no path to anything
  *    else; the host name "volt";
  *  - ignores signals that it sends itself and has no handler for, as every process 1: abort()
@@ -69,12 +75,9 @@ static inline void jail_close(struct jail *jail)
  *  - has umask 077;
  *  - is killed when the parent dies; a change of its IDs afterwards would undo that;
  *  - still holds capabilities, over its own namespaces or as root over all: privileges_drop()
- *    must follow before it touches anything that is not trusted;
- *  - has all descriptors of the parent: privileges_limit_fds() must follow.
- *
- * The parent is a child subreaper (prctl(2)) during the call. No output may wait in a stdio
- * buffer. @jail stays open in both.
+ *    must follow before it touches anything that is not trusted.
+ * What the system refused is an error if the jail is required, and otherwise in jail->refusal.
  */
-int jail_fork(const struct jail *jail, pid_t *ret_pid, struct error *err);
+int jail_enter(struct jail *jail, struct error *err);
 
 #endif

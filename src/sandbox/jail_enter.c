@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sandbox/jail_enter.h"
+/*
+ * The child's part of the jail; jail.c has the theory.
+ */
+#include "sandbox/jail_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -13,15 +18,16 @@
 #include <sys/syscall.h>
 
 #include "base/util.h"
+#include "sandbox/jail_net.h"
 
 #define HOST_NAME "volt"
 
+/* The child's own; the parent made the PID namespace, and the network namespace comes last. */
 static const struct {
 	int flag;
 	const char *name;
 } kinds[] = {
-	{ CLONE_NEWNS, "mount" },   { CLONE_NEWPID, "PID" }, { CLONE_NEWIPC, "IPC" },
-	{ CLONE_NEWUTS, "UTS" },    { CLONE_NEWNET, "network" },
+	{ CLONE_NEWNS, "mount" }, { CLONE_NEWIPC, "IPC" }, { CLONE_NEWUTS, "UTS" },
 	{ CLONE_NEWCGROUP, "cgroup" },
 };
 
@@ -35,7 +41,7 @@ static int write_proc(const char *path, const char *text, struct error *err)
 }
 
 /* Each ID is itself in there, and no other exists. */
-static int enter_user_namespace(struct error *err)
+int jail_enter_user_namespace(struct error *err)
 {
 	char uids[64], gids[64];
 	int r;
@@ -52,23 +58,45 @@ static int enter_user_namespace(struct error *err)
 	return r ? r : write_proc("/proc/self/gid_map", gids, err);
 }
 
-static int enter_namespaces(const struct jail *jail, struct error *err)
+/* All at once, or one by one, to name those that are refused. *ret_flags has what was entered. */
+static int enter_namespaces(struct jail *jail, int *ret_flags, struct error *err)
 {
-	int flags = 0;
+	int all = 0, entered = 0, r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (kinds[i].flag != CLONE_NEWNET || jail->new_net)
-			flags |= kinds[i].flag;
-	if (jail->netns_fd >= 0 && setns(jail->netns_fd, CLONE_NEWNET))
-		return error_sys(err, -errno, "cannot join the network namespace");
-	if (!unshare(flags))
+		all |= kinds[i].flag;
+	if (!unshare(all)) {
+		*ret_flags = all;
 		return 0;
-	/* One by one, to name the one that fails. */
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (flags & kinds[i].flag && unshare(kinds[i].flag))
-			return error_sys(err, -errno, "the system refuses the %s namespace",
-					 kinds[i].name);
-	return 0;
+	}
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(kinds); i++) {
+		if (!unshare(kinds[i].flag))
+			entered |= kinds[i].flag;
+		else
+			r = jail_refused(jail, error_sys(err, -errno, "the system refuses the %s "
+							 "namespace", kinds[i].name), err);
+	}
+	*ret_flags = entered;
+	return r;
+}
+
+/* The one that was asked for, or the parent's new one, or one of our own. */
+static int enter_network(struct jail *jail, struct error *err)
+{
+	_cleanup_fd_ int lent = -1;
+	int r = 0;
+
+	if (jail->netns_fd >= 0)
+		return setns(jail->netns_fd, CLONE_NEWNET) ?
+		       error_sys(err, -errno, "cannot join the network namespace") : 0;
+	if (!jail->new_net)
+		return 0;
+	lent = jail_net_borrow(jail->sock);
+	if (lent < 0 || setns(lent, CLONE_NEWNET))
+		r = unshare(CLONE_NEWNET);
+	if (r)
+		r = error_sys(err, -errno, "the system refuses the network namespace");
+	return jail_refused(jail, r, err);
 }
 
 /*
@@ -105,38 +133,68 @@ static int enter_empty_root(struct error *err)
 	return chdir("/") ? error_sys(err, -errno, "cannot enter the new root") : 0;
 }
 
-static int enter_ids(const struct jail *jail, bool keep_caps, struct error *err)
+/*
+ * Root of a user namespace without "nobody", such as unshare -r makes, has nobody else to become: the
+ * kernel then refuses setgroups(2) by EPERM, or the IDs by EINVAL. Only who asked for IDs is told.
+ */
+static int ids_refused(const struct jail *jail, const char *what, struct error *err)
+{
+	if (!jail->ids_given && (errno == EPERM || errno == EINVAL))
+		return 0;
+	return error_sys(err, -errno, "cannot %s", what);
+}
+
+int jail_enter_ids(const struct jail *jail, bool keep_caps, struct error *err)
 {
 	/* Without it the bounding set and the securebits could not be closed any more. */
 	if (keep_caps && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
 		return error_sys(err, -errno, "cannot keep the capabilities");
 	if (setgroups(0, NULL))
-		return error_sys(err, -errno, "cannot leave the supplementary groups");
+		return ids_refused(jail, "leave the supplementary groups", err);
 	if (setresgid(jail->gid, jail->gid, jail->gid))
-		return error_sys(err, -errno, "cannot become group %u", jail->gid);
+		return ids_refused(jail, "become the jail's group", err);
 	if (setresuid(jail->uid, jail->uid, jail->uid))
-		return error_sys(err, -errno, "cannot become user %u", jail->uid);
+		return ids_refused(jail, "become the jail's user", err);
 	return 0;
 }
 
-int jail_enter(const struct jail *jail, struct error *err)
+static int enter_jail(struct jail *jail, struct error *err)
 {
-	bool ids_first = jail->change_ids && jail->new_user && jail->enabled;
+	int flags = 0, r = enter_namespaces(jail, &flags, err);
+
+	if (!r && flags & CLONE_NEWNS)
+		r = jail_refused(jail, enter_empty_root(err), err);
+	if (!r && flags & CLONE_NEWUTS && sethostname(HOST_NAME, strlen(HOST_NAME)))
+		r = error_sys(err, -errno, "cannot set the host name");
+	return r ? r : enter_network(jail, err);
+}
+
+/*
+ * The parent keeps its end of the socket: one that is seen alive after prctl() dies, if it does,
+ * after it, as sockets are closed before children are told.
+ */
+static int tie_to_parent(const struct jail *jail, struct error *err)
+{
+	struct pollfd peer = { .fd = jail->sock, .events = POLLIN };
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		return error_sys(err, -errno, "cannot ask for the parent's death");
+	if (poll(&peer, 1, 0) > 0 && peer.revents & POLLHUP)
+		return error_set(err, -ECHILD, "the supervisor has gone");
+	return 0;
+}
+
+int jail_enter(struct jail *jail, struct error *err)
+{
 	int r = 0;
 
 	umask(077);
-	/* In a user namespace there is no other user to become. */
-	if (ids_first)
-		r = enter_ids(jail, false, err);
-	if (!r && jail->enabled && jail->new_user)
-		r = enter_user_namespace(err);
-	if (!r && jail->enabled)
-		r = enter_namespaces(jail, err);
-	if (!r && jail->enabled)
-		r = enter_empty_root(err);
-	if (!r && jail->enabled && sethostname(HOST_NAME, strlen(HOST_NAME)))
-		r = error_sys(err, -errno, "cannot set the host name");
-	if (!r && jail->change_ids && !ids_first)
-		r = enter_ids(jail, true, err);
+	if (jail->enabled)
+		r = enter_jail(jail, err);
+	if (!r && jail->change_ids)
+		r = jail_enter_ids(jail, true, err);
+	if (!r)
+		r = tie_to_parent(jail, err);
+	jail_close(jail);
 	return r;
 }

@@ -53,10 +53,12 @@ int sandbox_prepare(struct sandbox *ret_sandbox, const struct sandbox_config *co
 		    struct error *err)
 {
 	struct sandbox sandbox = {
-		.config = config, .jail.netns_fd = -1, .cgroup = { .parent_fd = -1, .fd = -1 },
+		.config = config, .jail = { .netns_fd = -1, .sock = -1 },
+		.cgroup = { .parent_fd = -1, .fd = -1 },
 	};
 	struct jail_config jail = {
 		.enabled = config->jail != WANT_OFF, .new_net = true, .netns = config->netns,
+		.required = config->jail == WANT_REQUIRED,
 		.uid = config->uid, .gid = config->gid,
 	};
 	int r = sandbox_check_landlock(config, err);
@@ -73,21 +75,6 @@ int sandbox_prepare(struct sandbox *ret_sandbox, const struct sandbox_config *co
 	return 0;
 }
 
-/* Where the system refuses a jail that was not demanded, the child goes without. */
-static int sandbox_fork_jail(struct sandbox *sandbox, pid_t *ret_pid, struct error *err)
-{
-	int r = jail_fork(&sandbox->jail, ret_pid, err);
-
-	if (r == 0 || !sandbox->jail.enabled)
-		return r;
-	if (sandbox->config->jail == WANT_REQUIRED || sandbox->config->netns)
-		return error_wrap(err, "--jail");
-	sandbox->jail_refusal = *err;
-	sandbox->jail.enabled = false;
-	*err = (struct error){ 0 };
-	return jail_fork(&sandbox->jail, ret_pid, err);
-}
-
 /* The child waits for the end of the pipe: it is to take no memory outside of its cgroup. */
 static int sandbox_fork_into_cgroup(struct sandbox *sandbox, pid_t *ret_pid, struct error *err)
 {
@@ -97,7 +84,7 @@ static int sandbox_fork_into_cgroup(struct sandbox *sandbox, pid_t *ret_pid, str
 
 	if (pipe2(gate, O_CLOEXEC) < 0)
 		return error_sys(err, -errno, "cannot make a pipe");
-	r = sandbox_fork_jail(sandbox, &pid, err);
+	r = jail_fork(&sandbox->jail, &pid, err);
 	if (r == 0 && pid == 0) {
 		fd_close(&gate[1]);
 		(void)!read(gate[0], &byte, 1);
@@ -120,7 +107,7 @@ int sandbox_fork(struct sandbox *sandbox, pid_t *ret_pid, struct error *err)
 {
 	if (sandbox->config->cgroup)
 		return sandbox_fork_into_cgroup(sandbox, ret_pid, err);
-	return sandbox_fork_jail(sandbox, ret_pid, err);
+	return jail_fork(&sandbox->jail, ret_pid, err);
 }
 
 void sandbox_release(struct sandbox *sandbox)
@@ -136,10 +123,11 @@ int sandbox_enter(struct sandbox *sandbox, struct error *err)
 {
 	int r;
 
-	jail_close(&sandbox->jail);
 	fd_close(&sandbox->cgroup.fd);
 	fd_close(&sandbox->cgroup.parent_fd);
-	r = privileges_limit_resources(SANDBOX_FDS_MAX, err);
+	r = jail_enter(&sandbox->jail, err);
+	if (r == 0)
+		r = privileges_limit_resources(SANDBOX_FDS_MAX, err);
 	if (r == 0)
 		r = privileges_deny_gain(err);
 	if (r == 0)
@@ -158,12 +146,12 @@ int sandbox_seal(enum sandbox_role role, enum sandbox_filter filter, struct erro
 
 static void sandbox_print_jail(const struct sandbox *sandbox, const char *prefix, FILE *out)
 {
-	if (sandbox->jail.enabled)
-		return;
 	if (sandbox->config->jail == WANT_OFF)
 		fprintf(out, "%sWARNING: no namespaces (--no-jail)\n", prefix);
-	else
-		fprintf(out, "%sWARNING: no namespaces: %s\n", prefix, sandbox->jail_refusal.msg);
+	else if (sandbox->jail.refusal.code != 0)
+		fprintf(out, "%sWARNING: %s: %s\n", prefix,
+			sandbox->jail.enabled ? "the jail is incomplete" : "no namespaces",
+			sandbox->jail.refusal.msg);
 }
 
 static void sandbox_print_landlock(const struct sandbox *sandbox, const char *prefix, FILE *out)

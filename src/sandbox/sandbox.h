@@ -51,7 +51,6 @@ struct sandbox {
 	const struct sandbox_config *config;
 	struct jail jail;
 	struct cgroup cgroup;
-	struct error jail_refusal;	/* why there is no jail although it was wanted */
 	int landlock_abi;		/* in force; 0: none. Known in the child */
 };
 

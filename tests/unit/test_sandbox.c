@@ -271,13 +271,29 @@ static void landlock_denies(void)
 		CHECK(kill(getppid(), 0) < 0 && errno == EPERM);
 }
 
+/* From now on the kernel answers the call by the error. */
+static void refuse_call(unsigned int number, unsigned int error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { .len = ARRAY_SIZE(code), .filter = code };
+
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+}
+
+/* landlock_create_ruleset(2), which also tells the ABI: 444 in asm/unistd_64.h. */
 static void landlock_absent(void)
 {
 	struct error err = { 0 };
 	int abi = -1;
 
-	if (landlock_abi() != 0)
-		skip_child("the kernel has Landlock", "");
+	refuse_call(444, ENOSYS);
+	CHECK(landlock_abi() == 0);
 	CHECK_OK(landlock_enforce(&abi, &err), err);
 	CHECK(abi == 0);
 	CHECK(open("/", O_RDONLY | O_DIRECTORY) >= 0);
@@ -389,7 +405,7 @@ static bool is_refusal(int r)
 	return r == -EPERM || r == -ENOSPC || r == -ENOSYS || r == -EACCES || r == -EINVAL;
 }
 
-static void run_jail(const struct jail_config *config, uid_t uid, gid_t gid)
+static void run_jail_here(const struct jail_config *config, uid_t uid, gid_t gid)
 {
 	struct error err = { 0 };
 	struct jail jail;
@@ -404,19 +420,42 @@ static void run_jail(const struct jail_config *config, uid_t uid, gid_t gid)
 		skip_child("this kernel has no jail for users: ", err.msg);
 	CHECK_OK(r, err);
 	if (pid == 0) {
+		r = jail_enter(&jail, &err);
+		if (is_refusal(r) && jail.new_user)
+			skip_child("this kernel has no jail for users: ", err.msg);
+		CHECK_OK(r, err);
+		CHECK(jail.refusal.code == 0);
 		check_jailed(st.st_dev, uid, gid, config->new_net);
 		CHECK(prctl(PR_GET_PDEATHSIG, &sig) == 0 && sig == SIGKILL);
 		_exit(3);
 	}
-	jail_close(&jail);
 	CHECK(pid > 1);
-	CHECK(status_of(pid) == 3);
+	r = status_of(pid);
+	jail_close(&jail);
+	if (r == SKIPPED)
+		_exit(SKIPPED);
+	CHECK(r == 3);
 	CHECK(waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
-	CHECK(prctl(PR_GET_CHILD_SUBREAPER, &sig) == 0 && sig == 0);
+}
+
+/* In a process of its own: one that has had its child's PID namespace made cannot have another. */
+static void run_jail(const struct jail_config *config, uid_t uid, gid_t gid)
+{
+	pid_t runner = fork();
+	int status;
+
+	if (runner == 0) {
+		run_jail_here(config, uid, gid);
+		_exit(0);
+	}
+	status = status_of(runner);
+	if (status == SKIPPED)
+		_exit(SKIPPED);
+	CHECK(status == 0);
 }
 
 static const struct jail_config full_jail = {
-	.enabled = true, .new_net = true, .uid = -1, .gid = -1,
+	.enabled = true, .required = true, .new_net = true, .uid = -1, .gid = -1,
 };
 
 static void jail_as_root(void)
@@ -457,18 +496,9 @@ static void jail_as_lesser_root(void)
 /* In an initramfs / cannot be swapped: the same must come of it. */
 static void jail_in_initramfs(void)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pivot_root, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog filter = { .len = ARRAY_SIZE(code), .filter = code };
-
 	if (geteuid() != 0 || !has_admin())
 		skip_child("not root", "");
-	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+	refuse_call(SYS_pivot_root, EINVAL);
 	run_jail(&full_jail, JAIL_NOBODY, JAIL_NOBODY);
 }
 
@@ -484,8 +514,13 @@ static void jail_in_chroot(void)
 		skip_child("not root", "");
 	CHECK(top >= 0 && mkdtemp(dir) && chroot(dir) == 0 && chdir("/") == 0);
 	CHECK_OK(jail_open(&full_jail, &jail, &err), err);
-	CHECK(jail_fork(&jail, &pid, &err) == -EINVAL && pid == -1);
-	CHECK(strstr(err.msg, "/ is no mount point"));
+	CHECK_OK(jail_fork(&jail, &pid, &err), err);
+	if (pid == 0) {
+		CHECK(jail_enter(&jail, &err) == -EINVAL);
+		CHECK(strstr(err.msg, "/ is no mount point"));
+		_exit(3);
+	}
+	CHECK(status_of(pid) == 3);
 	CHECK(unlinkat(top, dir + 1, AT_REMOVEDIR) == 0);
 }
 
@@ -500,6 +535,7 @@ static void no_jail(void)
 	CHECK_OK(jail_open(&config, &jail, &err), err);
 	CHECK_OK(jail_fork(&jail, &pid, &err), err);
 	if (pid == 0) {
+		CHECK_OK(jail_enter(&jail, &err), err);
 		CHECK(geteuid() != 0);
 		CHECK(prctl(PR_GET_PDEATHSIG, &sig) == 0 && sig == SIGKILL);
 		CHECK(access("/proc", F_OK) == 0);
@@ -562,36 +598,90 @@ static void forbid(const char *sysctl)
 	write_text(sysctl, "0");
 }
 
-static void user_namespace_refused(void)
+static void go_without(const char *what, bool enabled)
 {
 	struct jail_config config = full_jail;
 	struct error err = { 0 };
 	struct jail jail;
 	pid_t pid = -1;
 
-	forbid("/proc/sys/user/max_user_namespaces");
-	CHECK_OK(privileges_drop(&err), err);
+	config.required = false;
 	CHECK_OK(jail_open(&config, &jail, &err), err);
-	CHECK(jail_fork(&jail, &pid, &err) == -ENOSPC && pid == -1);
-	CHECK(strstr(err.msg, "the system refuses the user namespace: "));
-	CHECK(waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
-	jail.enabled = false;
 	CHECK_OK(jail_fork(&jail, &pid, &err), err);
-	if (pid == 0)
+	if (pid == 0) {
+		CHECK_OK(jail_enter(&jail, &err), err);
+		CHECK(jail.refusal.code == -ENOSPC && strstr(jail.refusal.msg, what));
+		CHECK(jail.enabled == enabled && err.code == 0);
+		if (enabled)
+			check_network_is_down();
 		_exit(5);
+	}
 	CHECK(status_of(pid) == 5);
 }
 
-static void one_namespace_refused(void)
+static void insist(const char *what)
 {
 	struct error err = { 0 };
 	struct jail jail;
 	pid_t pid = -1;
+	int r;
 
-	forbid("/proc/sys/user/max_ipc_namespaces");
 	CHECK_OK(jail_open(&full_jail, &jail, &err), err);
-	CHECK(jail_fork(&jail, &pid, &err) == -ENOSPC && pid == -1);
-	CHECK(strstr(err.msg, "the system refuses the IPC namespace: "));
+	r = jail_fork(&jail, &pid, &err);
+	if (r == 0 && pid == 0)
+		_exit(jail_enter(&jail, &err) == -ENOSPC && strstr(err.msg, what) ? 6 : 7);
+	if (r == 0)
+		CHECK(status_of(pid) == 6);
+	else
+		CHECK(r == -ENOSPC && strstr(err.msg, what));
+	CHECK(waitpid(-1, NULL, 0) < 0 && errno == ECHILD);
+}
+
+/* Without the namespace where that will do; an error, with the reason, where it is required. */
+static void check_refused(const char *what, bool enabled)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		go_without(what, enabled);
+		_exit(0);
+	}
+	CHECK(status_of(pid) == 0);
+	insist(what);
+}
+
+static void user_namespace_refused(void)
+{
+	struct error err = { 0 };
+
+	forbid("/proc/sys/user/max_user_namespaces");
+	CHECK_OK(privileges_drop(&err), err);
+	check_refused("the system refuses the user namespace: ", false);
+}
+
+static void one_namespace_refused(void)
+{
+	forbid("/proc/sys/user/max_ipc_namespaces");
+	check_refused("the system refuses the IPC namespace: ", true);
+}
+
+/* The parent's part fails, and the child's own attempt says why. */
+static void network_namespace_refused(void)
+{
+	struct jail_config config = full_jail;
+	struct error err = { 0 };
+	struct jail jail;
+	pid_t pid = -1;
+
+	forbid("/proc/sys/user/max_net_namespaces");
+	CHECK_OK(jail_open(&config, &jail, &err), err);
+	CHECK_OK(jail_fork(&jail, &pid, &err), err);
+	if (pid == 0) {
+		CHECK(jail_enter(&jail, &err) == -ENOSPC);
+		CHECK(strstr(err.msg, "the system refuses the network namespace: "));
+		_exit(5);
+	}
+	CHECK(status_of(pid) == 5);
 }
 
 /* The child holds the only writing end of a pipe: it is dead when the pipe ends. */
@@ -615,6 +705,7 @@ static void check_dies_with_parent(const struct jail_config *config)
 			CHECK(read(said[0], &byte, 1) == 1);
 			_exit(0);
 		}
+		CHECK_OK(jail_enter(&jail, &err), err);
 		CHECK_OK(privileges_deny_gain(&err), err);
 		CHECK_OK(privileges_drop(&err), err);
 		CHECK(write(said[1], "x", 1) == 1);
@@ -813,6 +904,7 @@ CHILD_TEST(jail_refuses_users)
 CHILD_TEST(jail_refuses_nonsense)
 CHILD_TEST(user_namespace_refused)
 CHILD_TEST(one_namespace_refused)
+CHILD_TEST(network_namespace_refused)
 CHILD_TEST(dies_with_parent)
 CHILD_TEST(dies_with_parent_as_user)
 CHILD_TEST(cgroup_holds_process)
@@ -840,6 +932,7 @@ int main(void)
 		cmocka_unit_test(test_jail_refuses_nonsense),
 		cmocka_unit_test(test_user_namespace_refused),
 		cmocka_unit_test(test_one_namespace_refused),
+		cmocka_unit_test(test_network_namespace_refused),
 		cmocka_unit_test(test_dies_with_parent),
 		cmocka_unit_test(test_dies_with_parent_as_user),
 		cmocka_unit_test(test_cgroup_parse),
