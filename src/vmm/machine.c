@@ -74,10 +74,23 @@ static int stage_open_console(struct machine *m, struct error *err)
 
 /* ---- sandbox ---- */
 
-/* No thread before this: a thread keeps the privileges that it was started with. */
+/*
+ * No other thread now: a thread keeps the privileges that it was started with. Not earlier, because
+ * the supervisor makes the network namespace meanwhile, which takes as long as making the VM.
+ */
 static int stage_enter_sandbox(struct machine *m, struct error *err)
 {
 	return sandbox_enter(m->sandbox, err);
+}
+
+/* Before the device thread is sealed, which cannot start any then. */
+static int stage_start_threads(struct machine *m, struct error *err)
+{
+	int r = vcpu_signal_setup(err);
+
+	for (unsigned int i = 0; r == 0 && i < m->vcpu_count; i++)
+		r = vcpu_start(&m->vcpu[i], m->sandbox->config->filter, err);
+	return r;
 }
 
 /* Everything that takes a special call has been made; what follows reads hostile bytes. */
@@ -332,8 +345,6 @@ static int stage_create_vcpus(struct machine *m, struct error *err)
 	int r;
 
 	r = kvm_cpuid_finish(&m->kvm, err);
-	if (r == 0)
-		r = vcpu_signal_setup(err);
 	for (unsigned int i = 0; r == 0 && i < count; i++) {
 		struct vcpu *vcpu = &m->vcpu[i];
 
@@ -342,9 +353,6 @@ static int stage_create_vcpus(struct machine *m, struct error *err)
 		if (r == 0)
 			m->vcpu_count++;
 	}
-	/* Now, because the sealed device thread cannot start any. */
-	for (unsigned int i = 0; r == 0 && i < count; i++)
-		r = vcpu_start(&m->vcpu[i], m->sandbox->config->filter, err);
 	return r;
 }
 
@@ -375,13 +383,14 @@ static const struct stage open_stages[] = {
 };
 
 static const struct stage build_stages[] = {
-	{ stage_enter_sandbox,		EXIT_SANDBOX },
 	{ stage_create_memory,		EXIT_HOST },
 	{ stage_create_vm,		EXIT_KVM },
 	{ stage_create_loop,		EXIT_HOST },
 	{ stage_create_legacy_devices,	EXIT_HOST },
 	{ stage_create_virtio_devices,	EXIT_HOST },
 	{ stage_create_vcpus,		EXIT_KVM },
+	{ stage_enter_sandbox,		EXIT_SANDBOX },
+	{ stage_start_threads,		EXIT_HOST },
 	{ stage_seal,			EXIT_SANDBOX },
 	{ stage_load_kernel,		EXIT_IMAGE },
 	{ stage_set_boot_vcpu,		EXIT_KVM },
