@@ -144,14 +144,34 @@ static void supervisor_report(struct supervisor *s)
 	}
 }
 
-/* Control characters out, the C1 set in UTF-8 (0xc2 0x80-0x9f) too: they would steer a terminal. */
+/*
+ * The length of the printable character at @text, 0 if there is none: ASCII, or UTF-8 but for the
+ * control characters that it has, too (C1, 0xc2 0x80-0x9f). They would steer a terminal.
+ */
+static size_t char_printable(const char *text)
+{
+	const unsigned char *byte = (const unsigned char *)text;
+	size_t len = byte[0] < 0xc2 ? 1 : byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : 4;
+
+	if (byte[0] < 0x80)
+		return isprint(byte[0]) ? 1 : 0;
+	if (len == 1 || byte[0] > 0xf4 || (byte[0] == 0xc2 && byte[1] < 0xa0))
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((byte[i] & 0xc0) != 0x80)	/* the end of the text, too */
+			return 0;
+	}
+	return len;
+}
+
 static void text_make_printable(char *text)
 {
-	for (; *text; text++) {
-		unsigned char byte = (unsigned char)text[0], next = (unsigned char)text[1];
+	while (*text) {
+		size_t len = char_printable(text);
 
-		if ((byte < 0x80 && !isprint(byte)) || (byte == 0xc2 && next < 0xa0))
+		if (len == 0)
 			*text = '?';
+		text += len ? len : 1;
 	}
 }
 
