@@ -140,13 +140,25 @@ static void write_names(FILE *out)
 	fprintf(out, "};\n");
 }
 
+/* A role whose lines are all for later has no thread yet. */
+static unsigned int roles_in_use(const struct policy *policy)
+{
+	unsigned int roles = 0;
+
+	for (unsigned int i = 0; i < policy->line_count; i++)
+		if (!(policy->line[i].flags & FLAG_LATER))
+			roles |= policy->line[i].roles;
+	return roles;
+}
+
 static bool write_filters(const struct policy *policy, FILE *out)
 {
 	fprintf(out, "/* Made from seccomp/policy. Needs <linux/filter.h>. */\n\n");
 	for (unsigned int role = 0; role < ROLES; role++)
 		if (!write_filter(policy, role, out))
 			return false;
-	fprintf(out, "#define FILTER_UNION_CALLS %u\n\n", count_calls(policy, ~0u));
+	fprintf(out, "#define FILTER_UNION_CALLS %u\n\n",
+		count_calls(policy, roles_in_use(policy)));
 	write_names(out);
 	return true;
 }

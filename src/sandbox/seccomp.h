@@ -30,7 +30,7 @@ int seccomp_enter(enum sandbox_role role, bool log, struct error *err);
 /* How many different system calls the role's filter lets pass, some only with conditions. */
 unsigned int seccomp_allowed(enum sandbox_role role);
 
-/* The same for all roles together. */
+/* The same for all roles that a thread has, together. */
 unsigned int seccomp_allowed_union(void);
 
 /* The name of an x86-64 system call, such as "openat"; NULL if the number has none. */

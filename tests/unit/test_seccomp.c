@@ -337,8 +337,9 @@ static void test_counts(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
 		unsigned int sets[] = { rules[i].role, SANDBOX_ROLES };
+		size_t used = rules[i].role == SANDBOX_API ? 1 : 2;	/* no thread has it yet */
 
-		for (size_t j = 0; j < ARRAY_SIZE(sets); j++) {
+		for (size_t j = 0; j < used; j++) {
 			count[sets[j]] += !seen[sets[j]][rules[i].call];
 			seen[sets[j]][rules[i].call] = true;
 		}
