@@ -130,9 +130,8 @@ static void supervisor_signal(struct supervisor *s)
 static void supervisor_report(struct supervisor *s)
 {
 	struct report report;
-	ssize_t n;
 
-	while ((n = read(s->link_fd, &report, sizeof(report))) == (ssize_t)sizeof(report)) {
+	while (read(s->link_fd, &report, sizeof(report)) == (ssize_t)sizeof(report)) {
 		if (report.kind == REPORT_RUNNING && !s->running) {
 			s->running = true;
 			supervisor_take_terminal(s);
