@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,13 +20,24 @@ static int fail(enum exit_reason reason, const struct error *err)
 	return exit_reason_code(reason, 0);
 }
 
-/* A closed standard descriptor would otherwise become the number of the next file opened. */
-static void open_standard_descriptors(void)
+/*
+ * A closed standard descriptor would otherwise become the number of the next file opened, such as a
+ * disk, and the console would write there. Without /dev/null a pipe that nobody reads will do.
+ */
+static int open_standard_descriptors(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
-			(void)!open("/dev/null", O_RDWR);
+		int pair[2];
+
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		if (open("/dev/null", O_RDWR) == fd)
+			continue;
+		if (pipe(pair) < 0 || pair[0] != fd)
+			return -EBADF;
+		close(pair[1]);
 	}
+	return 0;
 }
 
 /* ---- the VM process ---- */
@@ -58,7 +70,6 @@ static int vm_main(struct machine *machine, struct sandbox *sandbox, int link_fd
 		code = exit_reason_code(reason, 0);
 		link_report(link_fd, REPORT_END, code, err.msg);
 	} else {
-		sandbox_print(sandbox, PREFIX, stderr);
 		reason = machine_run(machine, &status);
 		code = report_end(link_fd, reason, status, machine_end_detail(machine));
 	}
@@ -68,11 +79,13 @@ static int vm_main(struct machine *machine, struct sandbox *sandbox, int link_fd
 
 /* ---- the supervisor ---- */
 
-/* Whoever waits for this process is to see the same signal. */
+/* Whoever waits for this process is to see the same signal. It leaves no core: it is not the cause. */
 static void die_by(int number)
 {
+	const struct rlimit no_core = { 0 };
 	sigset_t set;
 
+	setrlimit(RLIMIT_CORE, &no_core);
 	signal(number, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, number);
@@ -80,14 +93,19 @@ static void die_by(int number)
 	raise(number);
 }
 
+static void say(const char *line)
+{
+	fprintf(stderr, PREFIX "%s\n", line);
+}
+
 static int supervise(pid_t child, int link_fd)
 {
 	struct verdict verdict;
 	struct error err = { 0 };
 
-	if (supervisor_run(child, link_fd, &verdict, &err) < 0)
+	if (supervisor_run(child, link_fd, say, &verdict, &err) < 0)
 		return fail(EXIT_HOST, &err);
-	fprintf(stderr, PREFIX "%s\n", verdict.text);
+	say(verdict.text);
 	if (verdict.signal)
 		die_by(verdict.signal);
 	return verdict.code;
@@ -96,7 +114,7 @@ static int supervise(pid_t child, int link_fd)
 static int start(struct machine *machine, struct sandbox *sandbox)
 {
 	struct error err = { 0 };
-	int link[2], code;
+	int link[2];
 	pid_t child;
 
 	if (link_create(link, &err) < 0) {
@@ -113,9 +131,7 @@ static int start(struct machine *machine, struct sandbox *sandbox)
 	}
 	fd_close(&link[1]);
 	machine_destroy(machine);	/* this process's share of it: descriptors */
-	code = supervise(child, link[0]);
-	sandbox_release(sandbox);
-	return code;
+	return supervise(child, link[0]);
 }
 
 int main(int argc, char **argv)
@@ -125,8 +141,10 @@ int main(int argc, char **argv)
 	enum exit_reason reason;
 	struct machine *machine;
 	struct error err = { 0 };
+	int code;
 
-	open_standard_descriptors();
+	if (open_standard_descriptors() < 0)
+		return exit_reason_code(EXIT_HOST, 0);	/* and nowhere to say it */
 	if (vmm_options_parse(argc, argv, &options, &err) < 0)
 		return fail(EXIT_USAGE, &err);
 	if (options.help) {
@@ -146,5 +164,7 @@ int main(int argc, char **argv)
 		machine_destroy(machine);
 		return fail(EXIT_SANDBOX, &err);
 	}
-	return start(machine, &sandbox);
+	code = start(machine, &sandbox);
+	sandbox_release(&sandbox);
+	return code;
 }

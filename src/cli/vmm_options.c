@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/parse.h"
 #include "base/util.h"
 #include "cli/options.h"
@@ -168,8 +169,12 @@ static int set_netns(void *target, const char *value, struct error *err)
 static int set_cgroup(void *target, const char *value, struct error *err)
 {
 	struct vmm_options *options = target;
+	_cleanup_free_ struct cgroup_config *config = malloc(sizeof(*config));
+	int r = set_path(&options->sandbox.cgroup, value, err);
 
-	return set_path(&options->sandbox.cgroup, value, err);
+	if (r == 0 && !config)
+		r = error_sys(err, -ENOMEM, "'%s'", value);
+	return r < 0 ? r : cgroup_parse(value, config, err);
 }
 
 static int set_no_seccomp(void *target, const char *value, struct error *err)
@@ -279,6 +284,14 @@ static const struct option_def vmm_option_defs[] = {
 };
 _Static_assert(ARRAY_SIZE(vmm_option_defs) <= OPTIONS_MAX, "options_parse() has a bit for each");
 
+static int sandbox_config_check(const struct sandbox_config *config, struct error *err)
+{
+	if (config->netns && config->jail == WANT_OFF)
+		return error_set(err, -EINVAL, "--netns contradicts --no-jail: joining a network "
+				 "namespace is part of the jail");
+	return 0;
+}
+
 int vmm_options_parse(int argc, char **argv, struct vmm_options *ret_options, struct error *err)
 {
 	struct vmm_options options = {
@@ -289,6 +302,8 @@ int vmm_options_parse(int argc, char **argv, struct vmm_options *ret_options, st
 	r = options_parse(vmm_option_defs, ARRAY_SIZE(vmm_option_defs), argc, argv, &options, err);
 	if (r == 0 && !options.help && !options.version)
 		r = machine_config_check(&options.config, err);
+	if (r == 0)
+		r = sandbox_config_check(&options.sandbox, err);
 	if (r < 0)
 		return r;
 	*ret_options = options;

@@ -233,9 +233,19 @@ static int open_group(struct cgroup *cgroup, struct error *err)
 	return 0;
 }
 
+/* Now: the caller may be another user by the time that there is a process to move. */
+static int open_procs(struct cgroup *cgroup, struct error *err)
+{
+	cgroup->procs_fd = openat(cgroup->fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	if (cgroup->procs_fd < 0)
+		return error_sys(err, -errno, "cannot open cgroup.procs of the control group %s",
+				 cgroup->name);
+	return 0;
+}
+
 int cgroup_open(const struct cgroup_config *config, struct cgroup *ret, struct error *err)
 {
-	struct cgroup cgroup = { .parent_fd = -1, .fd = -1 };
+	struct cgroup cgroup = { .parent_fd = -1, .fd = -1, .procs_fd = -1 };
 	int r;
 
 	snprintf(cgroup.name, sizeof(cgroup.name), "%s", config->name);
@@ -244,6 +254,8 @@ int cgroup_open(const struct cgroup_config *config, struct cgroup *ret, struct e
 		r = open_group(&cgroup, err);
 	if (!r)
 		r = apply_settings(config, &cgroup, err);
+	if (!r)
+		r = open_procs(&cgroup, err);
 	if (r)
 		cgroup_close(&cgroup, NULL);
 	else
@@ -253,11 +265,8 @@ int cgroup_open(const struct cgroup_config *config, struct cgroup *ret, struct e
 
 int cgroup_attach(const struct cgroup *cgroup, pid_t pid, struct error *err)
 {
-	char text[32];
-	int r;
+	int r = dprintf(cgroup->procs_fd, "%d", pid) < 0 ? -errno : 0;
 
-	snprintf(text, sizeof(text), "%d", pid);
-	r = write_file(cgroup->fd, "cgroup.procs", text);
 	return r ? error_sys(err, r, "cannot move process %d into the control group %s", pid,
 			     cgroup->name) : 0;
 }
@@ -267,6 +276,7 @@ int cgroup_close(struct cgroup *cgroup, struct error *err)
 	int r = 0;
 
 	fd_close(&cgroup->fd);
+	fd_close(&cgroup->procs_fd);
 	if (cgroup->made && unlinkat(cgroup->parent_fd, cgroup->name, AT_REMOVEDIR))
 		r = error_sys(err, -errno, "cannot remove the control group %s", cgroup->name);
 	cgroup->made = false;

@@ -33,7 +33,7 @@ struct cgroup_config {
 };
 
 struct cgroup {
-	int parent_fd, fd;		/* -1 when closed; owned */
+	int parent_fd, fd, procs_fd;	/* -1 when closed; owned */
 	bool made;			/* by us, so it is ours to remove */
 	char name[NAME_MAX + 1];
 };

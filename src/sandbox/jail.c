@@ -121,11 +121,9 @@ static int prepare_birth(struct jail *jail, struct error *err)
 		return 0;
 	if (jail->new_user && jail->change_ids) {
 		r = jail_enter_ids(jail, false, err);
-		if (r)
-			return r;
-		jail->change_ids = false;
+		jail->change_ids = r != 0;
 	}
-	if (jail->new_user)
+	if (!r && jail->new_user)
 		r = jail_enter_user_namespace(err);
 	if (r) {
 		jail->enabled = false;

@@ -43,8 +43,8 @@ static int write_proc(const char *path, const char *text, struct error *err)
 /* Each ID is itself in there, and no other exists. */
 int jail_enter_user_namespace(struct error *err)
 {
+	int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), r;
 	char uids[64], gids[64];
-	int r;
 
 	snprintf(uids, sizeof(uids), "%u %u 1", geteuid(), geteuid());
 	snprintf(gids, sizeof(gids), "%u %u 1", getegid(), getegid());
@@ -55,7 +55,11 @@ int jail_enter_user_namespace(struct error *err)
 	r = write_proc("/proc/self/setgroups", "deny", err);
 	if (!r)
 		r = write_proc("/proc/self/uid_map", uids, err);
-	return r ? r : write_proc("/proc/self/gid_map", gids, err);
+	if (!r)
+		r = write_proc("/proc/self/gid_map", gids, err);
+	if (dumpable == 0)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return r;
 }
 
 /* All at once, or one by one, to name those that are refused. *ret_flags has what was entered. */
@@ -165,7 +169,7 @@ static int enter_jail(struct jail *jail, struct error *err)
 	if (!r && flags & CLONE_NEWNS)
 		r = jail_refused(jail, enter_empty_root(err), err);
 	if (!r && flags & CLONE_NEWUTS && sethostname(HOST_NAME, strlen(HOST_NAME)))
-		r = error_sys(err, -errno, "cannot set the host name");
+		r = jail_refused(jail, error_sys(err, -errno, "cannot set the host name"), err);
 	return r ? r : enter_network(jail, err);
 }
 

@@ -155,7 +155,8 @@ static int bounding_drop(struct error *err)
 {
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
 		;
-	if (errno != EINVAL)
+	/* EPERM: a user namespace that grants nothing. no_new_privs makes the set of no use then. */
+	if (errno != EINVAL && errno != EPERM)
 		return error_sys(err, -errno, "cannot empty the capability bounding set");
 	return 0;
 }
@@ -172,7 +173,7 @@ static int securebits_lock(struct error *err)
 	if (bits < 0)
 		return error_sys(err, -errno, "cannot read the securebits");
 	wanted = ((unsigned long)bits & ~(unsigned long)SECBIT_KEEP_CAPS) | locked;
-	if (prctl(PR_SET_SECUREBITS, wanted, 0, 0, 0))
+	if (prctl(PR_SET_SECUREBITS, wanted, 0, 0, 0) && errno != EPERM)
 		return error_sys(err, -errno, "cannot lock the securebits");
 	return 0;
 }

@@ -33,6 +33,14 @@ static int sandbox_open_cgroup(struct sandbox *sandbox, const char *text, struct
 	return r < 0 ? error_wrap(err, "--cgroup") : 0;
 }
 
+static int sandbox_open_jail(struct sandbox *sandbox, const struct jail_config *config,
+			     struct error *err)
+{
+	int r = jail_open(config, &sandbox->jail, err);
+
+	return r < 0 ? error_wrap(err, config->netns ? "--netns" : "--uid or --gid") : 0;
+}
+
 static int sandbox_check_landlock(const struct sandbox_config *config, struct error *err)
 {
 	int abi;
@@ -54,7 +62,7 @@ int sandbox_prepare(struct sandbox *ret_sandbox, const struct sandbox_config *co
 {
 	struct sandbox sandbox = {
 		.config = config, .jail = { .netns_fd = -1, .sock = -1 },
-		.cgroup = { .parent_fd = -1, .fd = -1 },
+		.cgroup = { .parent_fd = -1, .fd = -1, .procs_fd = -1 },
 	};
 	struct jail_config jail = {
 		.enabled = config->jail != WANT_OFF, .new_net = true, .netns = config->netns,
@@ -64,7 +72,7 @@ int sandbox_prepare(struct sandbox *ret_sandbox, const struct sandbox_config *co
 	int r = sandbox_check_landlock(config, err);
 
 	if (r == 0)
-		r = jail_open(&jail, &sandbox.jail, err);
+		r = sandbox_open_jail(&sandbox, &jail, err);
 	if (r == 0 && config->cgroup)
 		r = sandbox_open_cgroup(&sandbox, config->cgroup, err);
 	if (r < 0) {
@@ -124,6 +132,7 @@ int sandbox_enter(struct sandbox *sandbox, struct error *err)
 	int r;
 
 	fd_close(&sandbox->cgroup.fd);
+	fd_close(&sandbox->cgroup.procs_fd);
 	fd_close(&sandbox->cgroup.parent_fd);
 	r = jail_enter(&sandbox->jail, err);
 	if (r == 0)
@@ -144,45 +153,54 @@ int sandbox_seal(enum sandbox_role role, enum sandbox_filter filter, struct erro
 
 /* ---- words ---- */
 
-static void sandbox_print_jail(const struct sandbox *sandbox, const char *prefix, FILE *out)
+static void describe_jail(const struct sandbox *sandbox, FILE *out)
 {
 	if (sandbox->config->jail == WANT_OFF)
-		fprintf(out, "%sWARNING: no namespaces (--no-jail)\n", prefix);
+		fprintf(out, "WARNING: no namespaces (--no-jail)\n");
 	else if (sandbox->jail.refusal.code != 0)
-		fprintf(out, "%sWARNING: %s: %s\n", prefix,
+		fprintf(out, "WARNING: %s: %s\n",
 			sandbox->jail.enabled ? "the jail is incomplete" : "no namespaces",
 			sandbox->jail.refusal.msg);
 }
 
-static void sandbox_print_landlock(const struct sandbox *sandbox, const char *prefix, FILE *out)
+static void describe_landlock(const struct sandbox *sandbox, FILE *out)
 {
 	char text[LANDLOCK_TEXT_MAX];
 
 	if (sandbox->config->landlock == WANT_OFF) {
-		fprintf(out, "%sWARNING: no Landlock (--no-landlock)\n", prefix);
+		fprintf(out, "WARNING: no Landlock (--no-landlock)\n");
 		return;
 	}
 	landlock_describe(sandbox->landlock_abi, text, sizeof(text));
-	fprintf(out, "%sLandlock %s\n", prefix, text);
+	fprintf(out, "Landlock %s\n", text);
 }
 
-void sandbox_print(const struct sandbox *sandbox, const char *prefix, FILE *out)
+static void describe_filter(const struct sandbox *sandbox, FILE *out)
 {
-	unsigned int allowed = seccomp_allowed_union();
-
-	sandbox_print_jail(sandbox, prefix, out);
-	sandbox_print_landlock(sandbox, prefix, out);
 	switch (sandbox->config->filter) {
 	case FILTER_KILL:
-		fprintf(out, "%sSeccomp filter active: %u syscalls allowed, all others → "
-			"KILL_PROCESS\n", prefix, allowed);
+		fprintf(out, "Seccomp filter active: %u syscalls allowed, all others → KILL_PROCESS\n",
+			seccomp_allowed_union());
 		break;
 	case FILTER_LOG:
-		fprintf(out, "%sWARNING: forbidden system calls are only logged (--seccomp-log)\n",
-			prefix);
+		fprintf(out, "WARNING: forbidden system calls are only logged (--seccomp-log)\n");
 		break;
 	case FILTER_OFF:
-		fprintf(out, "%sWARNING: no seccomp filter (--no-seccomp)\n", prefix);
+		fprintf(out, "WARNING: no seccomp filter (--no-seccomp)\n");
 		break;
 	}
+}
+
+void sandbox_describe(const struct sandbox *sandbox, char *text, size_t size)
+{
+	FILE *out = fmemopen(text, size, "w");
+
+	text[0] = '\0';
+	if (!out)
+		return;
+	describe_jail(sandbox, out);
+	describe_landlock(sandbox, out);
+	describe_filter(sandbox, out);
+	fclose(out);
+	text[size - 1] = '\0';
 }

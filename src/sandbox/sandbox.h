@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -76,8 +76,8 @@ int sandbox_enter(struct sandbox *sandbox, struct error *err);
 /* Put the calling thread under the role's seccomp filter. */
 int sandbox_seal(enum sandbox_role role, enum sandbox_filter filter, struct error *err);
 
-/* Say on @out, a line a layer, what is in force, each line after @prefix. After sandbox_enter(). */
-void sandbox_print(const struct sandbox *sandbox, const char *prefix, FILE *out);
+/* What is in force, in lines. In the child, after sandbox_enter() and before the seal. */
+void sandbox_describe(const struct sandbox *sandbox, char *text, size_t size);
 
 /* In the parent, when the child has ended: remove what sandbox_prepare() made. */
 void sandbox_release(struct sandbox *sandbox);

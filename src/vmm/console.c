@@ -250,8 +250,9 @@ static void console_wake_ready(void *ctx, uint32_t events)
 }
 
 /*
- * A terminal is opened once more: the new open file is this process's alone and may be
- * non-blocking. Where it cannot be opened there is the slow way, byte by byte.
+ * A terminal is opened once more: the new open file is this process's alone, may be non-blocking, and
+ * goes one way only, where a shell's terminal can be read through each of its three descriptors.
+ * Where it cannot be opened there is the slow way, byte by byte.
  */
 static void console_choose_output(struct console *console)
 {
@@ -262,21 +263,49 @@ static void console_choose_output(struct console *console)
 	if (!isatty(STDOUT_FILENO))
 		return;
 	fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd >= 0)
-		console->out.fd = fd;
-	else
+	if (fd < 0) {
 		console->out_chunk = CHUNK_TERMINAL;
+		return;
+	}
+	(void)dup2(fd, STDOUT_FILENO);
+	close(fd);
+}
+
+static void console_choose_input(struct console *console)
+{
+	int fd;
+
+	console->in_terminal = isatty(STDIN_FILENO);
+	if (!console->in_terminal)
+		return;
+	fd = open("/proc/self/fd/0", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	(void)dup2(fd, STDIN_FILENO);
+	close(fd);
+}
+
+/* Nothing is printed from here: the supervisor does. */
+static void console_drop_errors(void)
+{
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)dup2(fd, STDERR_FILENO);
+	close(fd);
 }
 
 void console_open(struct console *console)
 {
-	console->in_terminal = isatty(STDIN_FILENO);
 	console->out_open = true;
 	console->in = (struct loop_source){
 		.fd = STDIN_FILENO, .ready = console_in_ready, .ctx = console,
 	};
 	console->out = (struct loop_source){ .ready = console_out_ready, .ctx = console };
 	console_choose_output(console);
+	console_choose_input(console);
+	console_drop_errors();
 }
 
 int console_init(struct console *console, struct loop *loop, struct serial *serial,
@@ -330,6 +359,4 @@ void console_terminal(struct console *console, bool ours)
 void console_destroy(struct console *console)
 {
 	fd_close(&console->wake.fd);
-	if (console->out.fd > STDERR_FILENO)	/* a terminal's, see console_choose_output() */
-		fd_close(&console->out.fd);
 }

@@ -71,7 +71,10 @@ struct console {
 	uint8_t ring[CONSOLE_RING_SIZE];
 };
 
-/* Look at the standard streams; a terminal is opened anew by its path. Before the sandbox. */
+/*
+ * Take the standard streams, in the VM process: a terminal is opened anew by its path, for reading or
+ * for writing alone, and standard error becomes /dev/null. Before the sandbox.
+ */
 void console_open(struct console *console);
 
 /* Prepare the rest; @serial's backend is then console_backend(). */

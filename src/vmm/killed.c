@@ -35,12 +35,16 @@ int killed_parse_record(const char *record, pid_t pid)
 	return number >= 0 && number < 0x10000 ? (int)number : -1;
 }
 
-/* Read the log from its beginning; -1 if nothing in it is about @pid. */
+/*
+ * Read the log from its beginning; -1 if nothing in it is about @pid. The last record counts: an older
+ * one is about a process that had the same number.
+ */
 static int killed_find_call(pid_t pid)
 {
 	_cleanup_fd_ int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	static char record[RECORD_MAX];
 	bool waited = false;
+	int last = -1;
 
 	while (fd >= 0) {
 		ssize_t n = read(fd, record, sizeof(record) - 1);
@@ -49,7 +53,7 @@ static int killed_find_call(pid_t pid)
 
 		if (n < 0 && errno == EPIPE)	/* overwritten while we were reading */
 			continue;
-		if (n < 0 && errno == EAGAIN && !waited) {
+		if (n < 0 && errno == EAGAIN && last < 0 && !waited) {
 			waited = true;
 			if (poll(&more, 1, RECORD_WAIT_MS) > 0)
 				continue;
@@ -59,9 +63,9 @@ static int killed_find_call(pid_t pid)
 		record[n] = '\0';
 		call = killed_parse_record(record, pid);
 		if (call >= 0)
-			return call;
+			last = call;
 	}
-	return -1;
+	return last;
 }
 
 void killed_describe(pid_t pid, char *buf, size_t size)

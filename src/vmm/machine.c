@@ -65,14 +65,15 @@ static int stage_open_kvm(struct machine *m, struct error *err)
 	return kvm_open(&m->kvm, err);
 }
 
-static int stage_open_console(struct machine *m, struct error *err)
+/* ---- sandbox ---- */
+
+/* The supervisor keeps the streams as they are; a VM needs less of them. */
+static int stage_take_streams(struct machine *m, struct error *err)
 {
 	(void)err;
 	console_open(&m->console);
 	return 0;
 }
-
-/* ---- sandbox ---- */
 
 /*
  * No other thread now: a thread keeps the privileges that it was started with. Not earlier, because
@@ -80,7 +81,11 @@ static int stage_open_console(struct machine *m, struct error *err)
  */
 static int stage_enter_sandbox(struct machine *m, struct error *err)
 {
-	return sandbox_enter(m->sandbox, err);
+	int r = sandbox_enter(m->sandbox, err);
+
+	if (r == 0)
+		sandbox_describe(m->sandbox, m->wall, sizeof(m->wall));
+	return r;
 }
 
 /* Before the device thread is sealed, which cannot start any then. */
@@ -353,6 +358,8 @@ static int stage_create_vcpus(struct machine *m, struct error *err)
 		if (r == 0)
 			m->vcpu_count++;
 	}
+	if (r == 0)
+		fd_close(&m->kvm.fd);	/* it has no further use */
 	return r;
 }
 
@@ -379,10 +386,10 @@ struct stage {
 static const struct stage open_stages[] = {
 	{ stage_open_files,		EXIT_IMAGE },
 	{ stage_open_kvm,		EXIT_KVM },
-	{ stage_open_console,		EXIT_HOST },
 };
 
 static const struct stage build_stages[] = {
+	{ stage_take_streams,		EXIT_HOST },
 	{ stage_create_memory,		EXIT_HOST },
 	{ stage_create_vm,		EXIT_KVM },
 	{ stage_create_loop,		EXIT_HOST },
@@ -465,7 +472,7 @@ static void machine_stop_vcpus(struct machine *m)
 
 enum exit_reason machine_run(struct machine *machine, uint8_t *ret_status)
 {
-	link_report(machine->link.source.fd, REPORT_RUNNING, 0, NULL);
+	link_report(machine->link.source.fd, REPORT_RUNNING, 0, machine->wall);
 	console_start(&machine->console);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_run(&machine->vcpu[i]);

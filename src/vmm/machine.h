@@ -59,6 +59,7 @@ struct machine {
 	const struct machine_config *config;
 	struct sandbox *sandbox;
 	int link_fd;			/* the supervisor; link's once there is a loop */
+	char wall[LINK_TEXT_MAX];	/* what of the sandbox is in force, in lines */
 	int kernel_fd, initrd_fd;	/* closed once loaded */
 
 	struct kvm kvm;

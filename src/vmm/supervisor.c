@@ -16,10 +16,13 @@
 #include "vmm/exit.h"
 #include "vmm/killed.h"
 #include "vmm/link.h"
+#include "vmm/loop.h"
 #include "vmm/supervisor.h"
 #include "vmm/terminal.h"
 
-#define STOPS_MAX 3	/* the guest's button, the VM's end, and then no more asking */
+#define STOPS_MAX 3		/* the guest's button, the VM's end, and then no more asking */
+#define REPORTS_A_PASS 16	/* a flood of them is not to keep signals waiting */
+#define REPORTS_LEFT_MAX 512	/* more than the socket holds when the VM process has ended */
 
 struct supervisor {
 	pid_t child;
@@ -27,6 +30,8 @@ struct supervisor {
 	bool running;		/* the guest has started */
 	bool ended;		/* the report of the end has come */
 	unsigned int stops;	/* how often it was told to stop */
+	int64_t deadline_ms;	/* loop_now_ms() when it is killed; 0: not yet */
+	void (*say)(const char *line);
 	struct report report;
 };
 
@@ -60,6 +65,7 @@ int supervisor_block_signals(struct error *err)
 	sigset_t set;
 
 	signal(SIGCHLD, SIG_DFL);	/* ignored, it would take away how the child ended */
+	signal(SIGCONT, SIG_DFL);	/* ignored, it could not be passed on */
 	supervisor_signals(&set);
 	/* Reading or setting a terminal in the background is to fail, not to stop the VM process. */
 	sigaddset(&set, SIGTTIN);
@@ -86,21 +92,39 @@ static void supervisor_take_terminal(struct supervisor *s)
 		supervisor_order(s, terminal_raw(STDIN_FILENO) ? ORDER_TERMINAL : ORDER_NO_TERMINAL, 0);
 }
 
-static void supervisor_stop_vm(struct supervisor *s, int number)
+static void supervisor_resume(struct supervisor *s)
 {
-	if (++s->stops >= STOPS_MAX)
-		kill(s->child, SIGKILL);
-	else
-		supervisor_order(s, ORDER_STOP, number);
+	kill(s->child, SIGCONT);
+	supervisor_take_terminal(s);
 }
 
-/* Ctrl-Z where the terminal is not raw, or a kill: stop both, and go on after SIGCONT. */
+static void supervisor_stop_vm(struct supervisor *s, int number)
+{
+	if (++s->stops >= STOPS_MAX) {
+		kill(s->child, SIGKILL);
+		return;
+	}
+	s->deadline_ms = loop_now_ms() + (s->stops == 1 ? SUPERVISOR_STOP_MS : SUPERVISOR_END_MS);
+	supervisor_order(s, ORDER_STOP, number);
+}
+
+/*
+ * Ctrl-Z where the terminal is not raw, or a kill: stop both. By SIGTSTP itself, which the kernel
+ * discards where nobody could continue us (an orphaned process group).
+ */
 static void supervisor_suspend(struct supervisor *s)
 {
+	sigset_t tstp;
+
 	supervisor_order(s, ORDER_NO_TERMINAL, 0);
 	terminal_restore();
 	kill(s->child, SIGSTOP);
-	raise(SIGSTOP);
+	sigemptyset(&tstp);
+	sigaddset(&tstp, SIGTSTP);
+	raise(SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &tstp, NULL);	/* here we stop */
+	sigprocmask(SIG_BLOCK, &tstp, NULL);
+	supervisor_resume(s);
 }
 
 static void supervisor_signal(struct supervisor *s)
@@ -118,30 +142,13 @@ static void supervisor_signal(struct supervisor *s)
 			supervisor_suspend(s);
 			break;
 		case SIGCONT:
-			kill(s->child, SIGCONT);
-			supervisor_take_terminal(s);
+			supervisor_resume(s);
 			break;
 		}
 	}
 }
 
 /* ---- reports ---- */
-
-static void supervisor_report(struct supervisor *s)
-{
-	struct report report;
-
-	while (read(s->link_fd, &report, sizeof(report)) == (ssize_t)sizeof(report)) {
-		if (report.kind == REPORT_RUNNING && !s->running) {
-			s->running = true;
-			supervisor_take_terminal(s);
-		} else if (report.kind == REPORT_END && !s->ended) {
-			report.text[LINK_TEXT_MAX - 1] = '\0';
-			s->report = report;
-			s->ended = true;
-		}
-	}
-}
 
 /*
  * The length of the printable character at @text, 0 if there is none: ASCII, or UTF-8 but for the
@@ -174,6 +181,42 @@ static void text_make_printable(char *text)
 	}
 }
 
+/* The guest starts: say what the VM process has to say, and take the terminal. */
+static void supervisor_running(struct supervisor *s, char *text)
+{
+	char *line;
+
+	s->running = true;
+	while ((line = strsep(&text, "\n")) != NULL) {
+		text_make_printable(line);
+		if (line[0])
+			s->say(line);
+	}
+	supervisor_take_terminal(s);
+}
+
+/* Packets of another size are skipped; an empty one looks like the link's end, which it may be. */
+static void supervisor_report(struct supervisor *s, int most)
+{
+	struct report report;
+
+	for (int i = 0; i < most; i++) {
+		ssize_t n = read(s->link_fd, &report, sizeof(report));
+
+		if (n < 0)
+			return;
+		if (n != (ssize_t)sizeof(report))
+			continue;
+		report.text[LINK_TEXT_MAX - 1] = '\0';
+		if (report.kind == REPORT_RUNNING && !s->running) {
+			supervisor_running(s, report.text);
+		} else if (report.kind == REPORT_END && !s->ended) {
+			s->report = report;
+			s->ended = true;
+		}
+	}
+}
+
 /* The words and the status for how the VM process ended. */
 static void supervisor_judge(const struct supervisor *s, int status, struct verdict *ret_verdict)
 {
@@ -181,9 +224,9 @@ static void supervisor_judge(const struct supervisor *s, int status, struct verd
 
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
 		killed_describe(s->child, v.text, sizeof(v.text));
-	} else if (WIFSIGNALED(status) && s->stops >= STOPS_MAX) {
+	} else if (WIFSIGNALED(status) && s->stops > 0) {
 		v.code = exit_reason_code(EXIT_STOPPED, 0);
-		snprintf(v.text, sizeof(v.text), "%s: told to stop %u times",
+		snprintf(v.text, sizeof(v.text), "%s: killed, after it was told to stop %u times",
 			 exit_reason_text(EXIT_STOPPED), s->stops);
 	} else if (WIFSIGNALED(status)) {
 		v.signal = WTERMSIG(status);
@@ -201,6 +244,21 @@ static void supervisor_judge(const struct supervisor *s, int status, struct verd
 	*ret_verdict = v;
 }
 
+/* How long poll may wait; kills the VM process when its time is up. */
+static int supervisor_patience(struct supervisor *s)
+{
+	int64_t left;
+
+	if (s->deadline_ms == 0)
+		return -1;
+	left = s->deadline_ms - loop_now_ms();
+	if (left > 0)
+		return (int)left;
+	s->deadline_ms = 0;
+	kill(s->child, SIGKILL);
+	return -1;
+}
+
 static int supervisor_wait(struct supervisor *s, struct verdict *ret_verdict, struct error *err)
 {
 	struct pollfd fds[] = {
@@ -211,12 +269,13 @@ static int supervisor_wait(struct supervisor *s, struct verdict *ret_verdict, st
 	for (;;) {
 		pid_t pid = waitpid(s->child, &status, WNOHANG);
 
-		supervisor_report(s);	/* after the wait: the last words of one that has ended */
+		/* After the wait: the last words of one that has ended. */
+		supervisor_report(s, pid == s->child ? REPORTS_LEFT_MAX : REPORTS_A_PASS);
 		if (pid == s->child)
 			break;
 		if (pid < 0 && errno != EINTR)
 			return error_sys(err, -errno, "cannot wait for the VM process");
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+		if (poll(fds, ARRAY_SIZE(fds), supervisor_patience(s)) < 0 && errno != EINTR)
 			return error_sys(err, -errno, "cannot wait for events");
 		supervisor_signal(s);
 		if (fds[1].revents & POLLHUP)
@@ -226,9 +285,10 @@ static int supervisor_wait(struct supervisor *s, struct verdict *ret_verdict, st
 	return 0;
 }
 
-int supervisor_run(pid_t child, int link_fd, struct verdict *ret_verdict, struct error *err)
+int supervisor_run(pid_t child, int link_fd, void (*say)(const char *line),
+		   struct verdict *ret_verdict, struct error *err)
 {
-	struct supervisor s = { .child = child, .link_fd = link_fd };
+	struct supervisor s = { .child = child, .link_fd = link_fd, .say = say };
 	sigset_t set;
 	int r;
 
@@ -238,8 +298,10 @@ int supervisor_run(pid_t child, int link_fd, struct verdict *ret_verdict, struct
 		r = error_sys(err, -errno, "cannot make the signalfd");
 	else
 		r = supervisor_wait(&s, ret_verdict, err);
-	if (r < 0)
+	if (r < 0) {
 		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
 	terminal_restore();
 	fd_close(&s.signal_fd);
 	fd_close(&s.link_fd);

@@ -24,6 +24,14 @@
 
 #define SUPERVISOR_TEXT_MAX 1280
 
+/*
+ * How long the VM process may take to end, once it has been told to: what stop.h gives the guest, and
+ * then what the console's last output may take, with something to spare. A VM process that does not
+ * is killed.
+ */
+#define SUPERVISOR_STOP_MS 36000
+#define SUPERVISOR_END_MS 6000
+
 /* How a VM ended. */
 struct verdict {
 	int code;			/* exit status for the process */
@@ -39,8 +47,10 @@ int supervisor_block_signals(struct error *err);
 
 /*
  * Supervise the VM process @child, whose end of the link has been closed here; takes @link_fd over.
- * Returns when it has ended, with the terminal as it was before.
+ * @say gets the lines that it has to say when its guest starts, one at a time and printable. Returns
+ * when it has ended, also on failure, with the terminal as it was before.
  */
-int supervisor_run(pid_t child, int link_fd, struct verdict *ret_verdict, struct error *err);
+int supervisor_run(pid_t child, int link_fd, void (*say)(const char *line),
+		   struct verdict *ret_verdict, struct error *err);
 
 #endif

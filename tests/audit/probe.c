@@ -25,6 +25,7 @@
 #include "audit/probe.h"
 #include "base/util.h"
 #include "sandbox/sandbox.h"
+#include "vmm/console.h"
 #include "vmm/vcpu.h"
 
 static const char *const role_names[] = { "vcpu", "device", "api" };
@@ -44,6 +45,10 @@ static struct probe {
 int __real_sandbox_seal(enum sandbox_role role, enum sandbox_filter filter, struct error *err);
 int __wrap_sandbox_seal(enum sandbox_role role, enum sandbox_filter filter, struct error *err);
 int __wrap_vcpu_wait_sealed(struct vcpu *vcpu, struct error *err);
+void __real_console_open(struct console *console);
+void __wrap_console_open(struct console *console);
+
+static int tell_fd = STDERR_FILENO;
 
 /* Before main(), which clears the environment. */
 __attribute__((constructor)) static void probe_read(void)
@@ -88,7 +93,7 @@ _Noreturn static void probe_tell(const char *what, long result)
 	char line[80];
 	int len = snprintf(line, sizeof(line), "PROBE %s %ld\n", what, result);
 
-	(void)!write(STDERR_FILENO, line, (size_t)len);
+	(void)!write(tell_fd, line, (size_t)len);
 	_exit(0);
 }
 
@@ -142,6 +147,13 @@ int __wrap_sandbox_seal(enum sandbox_role role, enum sandbox_filter filter, stru
 	if (role == SANDBOX_DEVICE)
 		probe_tell("returned", probe.result);
 	return 0;
+}
+
+/* The VM process gives its standard error away; the probe needs it. */
+void __wrap_console_open(struct console *console)
+{
+	tell_fd = dup(STDERR_FILENO);
+	__real_console_open(console);
 }
 
 /* Called by the main thread, not yet sealed. */

@@ -739,7 +739,7 @@ def test_three_requests_end_a_vm_that_does_not_answer(machine):
             time.sleep(0.05)
         result = vm.finish()
     assert result.status == STOPPED, result
-    assert "told to stop 3 times" in result.last, result
+    assert "killed, after it was told to stop 3 times" in result.last, result
 
 
 # ---- last, because it is half a minute's wait ----

@@ -2,8 +2,12 @@
 """The sandbox's options, what they refuse, and what they say. What it holds back: tests/audit."""
 
 import os
+import shutil
 import signal
+import stat
+import subprocess
 import threading
+import time
 
 import pytest
 
@@ -28,7 +32,12 @@ GUEST = ["--kernel", conftest.GUEST, "--cmdline", "test=power_off"]
     (["--uid", "4294967295"], ["--uid", "'4294967295'"]),
     (["--gid", "-1"], ["--gid", "'-1'"]),
     (["--netns", ""], ["--netns", "empty"]),
+    (["--netns", "/proc/self/ns/net", "--no-jail"], ["--netns", "--no-jail"]),
     (["--cgroup", ""], ["--cgroup", "empty"]),
+    (["--cgroup", "/tmp/../etc"], ["--cgroup", "/tmp/../etc"]),
+    (["--cgroup", "a,memory.max"], ["--cgroup", "memory.max"]),
+    (["--cgroup", "a,../x=1"], ["--cgroup", "../x"]),
+    (["--cgroup", "a,memory.max/../../x=1"], ["--cgroup", "memory.max/../../x"]),
 ])
 def test_wrong_usage(args, words):
     refused([*GUEST, *args], USAGE, *words)
@@ -38,12 +47,7 @@ def test_wrong_usage(args, words):
     (["--require-landlock=1000000"], ["--require-landlock", "1000000"]),
     (["--netns", "/nowhere"], ["/nowhere", "No such file"]),
     (["--netns", "/proc/self/ns/uts"], ["/proc/self/ns/uts", "not a network namespace"]),
-    (["--netns", "/proc/self/ns/net", "--no-jail"], ["/proc/self/ns/net", "needs the jail"]),
-    (["--cgroup", "/tmp/../etc"], ["--cgroup", "/tmp/../etc"]),
     (["--cgroup", "/tmp/volt-no-cgroup"], ["--cgroup", "cgroup2"]),
-    (["--cgroup", "a,memory.max"], ["--cgroup", "memory.max"]),
-    (["--cgroup", "a,../x=1"], ["--cgroup", "../x"]),
-    (["--cgroup", "a,memory.max/../../x=1"], ["--cgroup", "memory.max/../../x"]),
 ])
 def test_cannot_be_had(kvm, args, words):
     """Refused before the guest has run an instruction."""
@@ -108,6 +112,80 @@ def test_state_of_the_vm_process(kvm):
         assert not [target for target in targets if os.path.isdir(target)], targets
         vm.signal(signal.SIGKILL)
     os.close(reader)
+
+
+def test_closed_streams_do_not_become_a_disk(kvm, tmp_path):
+    """In a root directory without /dev/null, the next files opened would get the numbers 0 to 2."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can change the root directory")
+    (tmp_path / "dev").mkdir()
+    os.mknod(tmp_path / "dev" / "kvm", 0o600 | stat.S_IFCHR, os.stat("/dev/kvm").st_rdev)
+    shutil.copy(voltlib.VMM, tmp_path / "volt-vmm")
+    shutil.copy(conftest.GUEST, tmp_path / "guest")
+    disk = voltlib.make_disk(tmp_path / "disk", 64)
+    before = disk.read_bytes()
+    done = subprocess.run(
+        ["sh", "-c", f'exec chroot {tmp_path} /volt-vmm --kernel /guest --rootfs /disk --cmdline '
+         'test=power_off --no-jail <&- >&- 2>&-'], check=False)
+    assert done.returncode in (0, 214)
+    assert disk.read_bytes() == before
+
+
+def test_terminal_descriptors_go_one_way(kvm):
+    """The VM process can neither read its output's terminal nor write to standard error."""
+    master, slave = os.openpty()
+    with voltlib.Process(voltlib.vmm("--kernel", conftest.GUEST, "--cmdline", "test=serial_idle"),
+                         stdin=slave, stdout=slave) as vm:
+        vm.wait_for(b"Seccomp", stderr=True)
+        modes = {}
+        for fd in "012":
+            with open(f"/proc/{vm.vm_pid}/fdinfo/{fd}", encoding="ascii") as info:
+                flags = next(line.split()[1] for line in info if line.startswith("flags"))
+                modes[fd] = int(flags, 8) & os.O_ACCMODE
+        assert modes == {"0": os.O_RDONLY, "1": os.O_WRONLY, "2": os.O_WRONLY}, modes
+        assert os.readlink(f"/proc/{vm.vm_pid}/fd/2") == "/dev/null"
+        assert not [fd for fd in os.listdir(f"/proc/{vm.vm_pid}/fd")
+                    if os.readlink(f"/proc/{vm.vm_pid}/fd/{fd}") == "/dev/kvm"]
+    os.close(master)
+    os.close(slave)
+
+
+def test_suspend_and_resume(machine):
+    """SIGTSTP stops both processes, SIGCONT continues both, also when the starter ignores it."""
+    def state(pid):
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat_file:
+            return stat_file.read().rsplit(")", 1)[1].split()[0]
+
+    def wait_until(pid, stopped):
+        end = time.monotonic() + voltlib.TIMEOUT
+        while (state(pid) == "T") != stopped:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    with machine.start("serial_echo", "bytes=3", process_group=0,
+                       preexec_fn=lambda: signal.signal(signal.SIGCONT, signal.SIG_IGN)) as vm:
+        vm.wait_for(b"READY")
+        for _ in range(2):
+            vm.signal(signal.SIGTSTP)
+            wait_until(vm.pid, True)
+            wait_until(vm.vm_pid, True)
+            vm.signal(signal.SIGCONT)
+            wait_until(vm.pid, False)
+            wait_until(vm.vm_pid, False)
+        vm.write(b"abc")
+        vm.wait_for(b"abc")
+        assert vm.finish().status == 0
+
+
+def test_suspend_of_an_orphan_is_discarded(machine):
+    """Nobody could continue it: the kernel discards the signal there, and so do we."""
+    with machine.start("serial_echo", "bytes=3", start_new_session=True) as vm:
+        vm.wait_for(b"READY")
+        vm.signal(signal.SIGTSTP)
+        time.sleep(0.2)
+        vm.write(b"abc")
+        vm.wait_for(b"abc")
+        assert vm.finish().status == 0
 
 
 def test_link_swapped_in_while_starting(kvm, tmp_path):

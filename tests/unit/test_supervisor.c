@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +21,15 @@
 #include "vmm/link.h"
 #include "vmm/supervisor.h"
 
+static char said[256];
+
+static void say(const char *line)
+{
+	size_t len = strlen(said);
+
+	snprintf(said + len, sizeof(said) - len, "[%.40s]", line);
+}
+
 /* Fork a child that runs @act with its end of the link, and supervise it. */
 static void supervise(void (*act)(int link_fd), struct verdict *ret_verdict)
 {
@@ -27,6 +37,7 @@ static void supervise(void (*act)(int link_fd), struct verdict *ret_verdict)
 	int link[2];
 	pid_t child;
 
+	said[0] = '\0';
 	assert_int_equal(supervisor_block_signals(&err), 0);
 	assert_int_equal(link_create(link, &err), 0);
 	child = fork();
@@ -36,12 +47,13 @@ static void supervise(void (*act)(int link_fd), struct verdict *ret_verdict)
 		_exit(0);
 	}
 	close(link[1]);
-	assert_int_equal(supervisor_run(child, link[0], ret_verdict, &err), 0);
+	assert_int_equal(supervisor_run(child, link[0], say, ret_verdict, &err), 0);
 }
 
 static void act_well(int fd)
 {
-	link_report(fd, REPORT_RUNNING, 0, NULL);
+	link_report(fd, REPORT_RUNNING, 0, "one\n\ntwo\033[2J\n");
+	link_report(fd, REPORT_RUNNING, 0, "once is enough");
 	link_report(fd, REPORT_END, 7, "guest powered off, status 7");
 }
 
@@ -54,6 +66,7 @@ static void test_report(void **state)
 	assert_int_equal(v.code, 7);
 	assert_int_equal(v.signal, 0);
 	assert_string_equal(v.text, "guest powered off, status 7");
+	assert_string_equal(said, "[one][two?[2J]");
 }
 
 static void act_twice(int fd)
