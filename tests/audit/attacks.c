@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "audit/probe.h"
@@ -36,7 +38,6 @@ static long attack_write(const char *path)
 {
 	return result(syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT, 0600));
 }
-
 
 static long attack_connect(int family, const void *address, socklen_t len)
 {
@@ -123,6 +124,26 @@ static long attack_namespace(const char *unused)
 	return result(syscall(SYS_unshare, CLONE_NEWNS));
 }
 
+/*
+ * A child with all capabilities in a user namespace of its own, which needs none outside, and, if
+ * asked for, a file system mounted there. unshare() would refuse: there are threads.
+ */
+static long attack_user_namespace(const char *what)
+{
+	bool mounts = strcmp(what, "mount") == 0;
+	int status = 0, flags = CLONE_NEWUSER | (mounts ? CLONE_NEWNS : 0) | SIGCHLD;
+	long pid = syscall(SYS_clone, flags, 0, 0, 0, 0);
+
+	if (pid == 0) {
+		long r = mounts ? attack_mount("") : 0;
+
+		syscall(SYS_exit_group, -r);
+	}
+	if (pid < 0)
+		return -errno;
+	return syscall(SYS_wait4, pid, &status, 0, NULL) < 0 ? -errno : -(long)WEXITSTATUS(status);
+}
+
 /* Back to the user that started it, and to all capabilities. */
 static long attack_root(const char *unused)
 {
@@ -161,6 +182,7 @@ static const struct attack {
 	{ "mount", attack_mount },
 	{ "module", attack_module },
 	{ "namespace", attack_namespace },
+	{ "user-namespace", attack_user_namespace },
 	{ "root", attack_root },
 	{ "limit", attack_limit },
 };

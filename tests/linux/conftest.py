@@ -5,7 +5,7 @@ Linux guests in the emulated machine (tests/testbed/run).
 A test asks for the fixture "run", parametrized with a scene: a function of scenes_MODULE.py that
 runs inside the emulated machine. That machine has one processor, so all scenes of a module that the
 selected tests need are dealt out to two machines, when the first of them asks. A module may say
-with TESTBED what its machines need.
+with TESTBED what its machines need, and with SCENES whose scenes it plays.
 """
 
 import concurrent.futures
@@ -134,7 +134,7 @@ class Batch:
 
     def play(self, module, wanted, files):
         order = {"files": {name: files.get(name) for name in module.FILES},
-                 "module": module.__name__.removeprefix("test_")}
+                 "module": getattr(module, "SCENES", module.__name__.removeprefix("test_"))}
         flags = getattr(module, "TESTBED", [])
         with concurrent.futures.ThreadPoolExecutor(MACHINES) as pool:
             list(pool.map(lambda hand: self.play_in_machine(order, hand, flags),

@@ -44,6 +44,17 @@ class Guest:
                 f"--- the monitor's stderr\n{self.err}\n---")
 
 
+SANDBOXED = 216		# exit status
+
+
+def refused(guest, *words):
+    """The sandbox is not what was asked for: no guest ran, and one line says why."""
+    assert guest.status == SANDBOXED and guest.out == "", guest
+    assert len(guest.err.splitlines()) == 1, guest
+    for word in words:
+        assert word in guest.last, (word, guest)
+
+
 def decode(value):
     """JSON's dictionaries back into guests."""
     if isinstance(value, dict):
