@@ -730,6 +730,18 @@ def test_death_of_the_vm_process_is_told(machine):
     assert "killed by signal 9 " in result.last, result
 
 
+def test_two_requests_end_a_vm_process_that_hangs(machine):
+    with machine.start("serial_idle") as vm:
+        vm.wait_for(b"READY")
+        os.kill(vm.vm_pid, signal.SIGSTOP)
+        for _ in range(2):
+            vm.signal(signal.SIGTERM)
+            time.sleep(0.2)
+        result = vm.finish()
+    assert result.status == STOPPED, result
+    assert "killed, after it was told to stop 2 times" in result.last, result
+
+
 def test_three_requests_end_a_vm_that_does_not_answer(machine):
     with machine.start("serial_idle") as vm:
         vm.wait_for(b"READY")
