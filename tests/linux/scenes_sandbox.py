@@ -179,9 +179,10 @@ def cgroup_existing(lab):
 def cgroup_wrong(lab):
     """What cannot be made or written."""
     name = "volt-test-wrong"
-    texts = [f"{name},memory.nothing=1", f"{name},pids.max=many", "../escape", f"{name},pids",
-             "volt-test-missing/vm", f"{name},cgroup.procs=1"]
-    return {"guests": {text: _tiny(lab, "--cgroup", text) for text in texts},
+    well_formed = [f"{name},memory.nothing=1", f"{name},pids.max=many", "volt-test-missing/vm"]
+    malformed = ["../escape", f"{name},pids", f"{name},cgroup.procs=1"]
+    guests = {text: _tiny(lab, "--cgroup", text) for text in well_formed + malformed}
+    return {"guests": guests, "well_formed": well_formed,
             "there": (CGROUPS / name).exists()}
 
 

@@ -44,12 +44,12 @@ class Guest:
                 f"--- the monitor's stderr\n{self.err}\n---")
 
 
-SANDBOXED = 216		# exit status
+USAGE, SANDBOXED = 210, 216	# exit statuses
 
 
-def refused(guest, *words):
+def refused(guest, *words, status=SANDBOXED):
     """The sandbox is not what was asked for: no guest ran, and one line says why."""
-    assert guest.status == SANDBOXED and guest.out == "", guest
+    assert guest.status == status and guest.out == "", guest
     assert len(guest.err.splitlines()) == 1, guest
     for word in words:
         assert word in guest.last, (word, guest)

@@ -9,7 +9,7 @@ import re
 import pytest
 
 import claims
-from support import refused, scenes
+from support import SANDBOXED, USAGE, refused, scenes
 
 FILES = ["vmlinux", "initramfs", "rootfs"]
 ABI = 2
@@ -117,7 +117,7 @@ def test_network_namespace_of_choice(run):
     assert run["joined"] == run["wanted"] and run["guest"].status == 143, run["guest"]
     assert "WARNING" not in run["guest"].err, run["guest"]
     refused(run["none"], "is not a network namespace")
-    refused(run["no_jail"], "needs the jail")
+    refused(run["no_jail"], "--netns", "--no-jail", status=USAGE)
 
 
 # ---- cgroups ----
@@ -141,7 +141,8 @@ def test_existing_cgroup_stays(run):
 def test_cgroup_that_cannot_be(run):
     assert len(run["guests"]) == 6
     for text, guest in run["guests"].items():
-        refused(guest, "--cgroup", text.split(",")[-1].split("=")[0].split("/")[0])
+        status = SANDBOXED if text in run["well_formed"] else USAGE
+        refused(guest, "--cgroup", text.split(",")[-1].split("=")[0].split("/")[0], status=status)
     assert not run["there"], "it was left behind"
 
 
@@ -160,14 +161,14 @@ def test_calls_are_in_the_policy(run, status):
     NEEDED.update(run["lines"])
 
 
-@pytest.mark.parametrize("run, files", [
+@pytest.mark.parametrize("run, opened", [
     ("traced work", 2), ("traced quiet", 2), ("traced lost", 1),
 ], indirect=["run"])
-def test_nothing_is_read_before_the_filters(run, files):
+def test_nothing_is_read_before_the_filters(run, opened):
     """The kernel, and the disk or the archive."""
-    assert len(run["files"]) == files
-    assert run["late"] == run["files"]
     assert run["early"] == []
+    assert len(run["files"]) == opened
+    assert run["late"] == run["files"]
 
 
 def test_each_line_of_the_policy_is_needed(request):
