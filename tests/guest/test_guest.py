@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import re
+import resource
 import signal
 import struct
 import threading
@@ -728,6 +729,19 @@ def test_death_of_the_vm_process_is_told(machine):
         result = vm.finish()
     assert result.status == -signal.SIGKILL, result
     assert "killed by signal 9 " in result.last, result
+
+
+def test_the_supervisor_leaves_no_core(machine, tmp_path):
+    """It dies by the VM process's signal, but is not the cause."""
+    machine.flags = ["--no-jail"]    # so that SIGSEGV reaches it
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    with machine.start("serial_idle", cwd=tmp_path, preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_CORE, unlimited)) as vm:
+        vm.wait_for(b"READY")
+        os.kill(vm.vm_pid, signal.SIGSEGV)
+        vm.popen.wait(voltlib.TIMEOUT)
+        assert vm.popen.returncode == -signal.SIGSEGV
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_requests_end_a_vm_process_that_hangs(machine):

@@ -186,6 +186,20 @@ def cgroup_wrong(lab):
             "there": (CGROUPS / name).exists()}
 
 
+def cgroup_after_failure(lab):
+    """No process for the VM, and none for its vCPU: each time a cgroup had been made."""
+    made, tight = CGROUPS / "volt-test-brief", CGROUPS / "volt-test-tight"
+    (CGROUPS / "cgroup.subtree_control").write_text("+pids", encoding="ascii")
+    tight.mkdir()
+    lab.stack.callback(tight.rmdir)
+    (tight / "pids.max").write_text("1", encoding="ascii")
+    argv = voltlib.vmm("--kernel", TINY, "--cmdline", "test=ports_empty", "--cgroup", made.name)
+    no_fork = voltlib.run(["sh", "-c", f'echo $$ >{tight}/cgroup.procs; exec "$@"', "sh", *argv])
+    there = [made.exists()]
+    no_thread = _tiny(lab, "--cgroup", f"{made.name},pids.max=1")
+    return {"no_fork": no_fork, "no_thread": no_thread, "there": [*there, made.exists()]}
+
+
 # ---- system calls ----
 
 def _trace(lab, vm_does, argv):

@@ -146,6 +146,13 @@ def test_cgroup_that_cannot_be(run):
     assert not run["there"], "it was left behind"
 
 
+@scenes("cgroup_after_failure")
+def test_cgroup_goes_when_the_start_fails(run):
+    refused(run["no_fork"], "cannot make a process")
+    refused(run["no_thread"], "cannot start the thread of vCPU 0", status=214)
+    assert run["there"] == [False, False], "it was left behind"
+
+
 # ---- system calls ----
 
 ENDS = {"traced work": 0, "traced quiet": 0, "traced stop": 143, "traced lost": 213}

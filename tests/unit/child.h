@@ -137,7 +137,24 @@ static inline void check_locked(void)
 		CHECK(prctl(PR_CAPBSET_READ, cap) == 0);
 }
 
-/* From now on the kernel answers the call by the error. */
+/* From now on the kernel answers the call by the error if its first argument's low half is @arg. */
+static inline void refuse_call_with(unsigned int number, unsigned int arg, unsigned int error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arg, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { .len = ARRAY_SIZE(code), .filter = code };
+
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+}
+
+/* The same whatever its arguments. */
 static inline void refuse_call(unsigned int number, unsigned int error)
 {
 	struct sock_filter code[] = {

@@ -358,6 +358,29 @@ static void one_namespace_refused(void)
 	check_refused("the system refuses the IPC namespace: ", true);
 }
 
+/* Not a namespace, but refused like one: only who insists on the jail is refused a child. */
+static void host_name_refused(void)
+{
+	struct jail_config config = full_jail;
+	struct error err = { 0 };
+	struct jail jail;
+	pid_t pid = -1;
+
+	if (geteuid() != 0 || !has_admin())
+		skip_child("not root", "");
+	refuse_call(SYS_sethostname, EPERM);
+	config.required = false;
+	CHECK_OK(jail_open(&config, &jail, &err), err);
+	CHECK_OK(jail_fork(&jail, &pid, &err), err);
+	if (pid == 0) {
+		CHECK_OK(jail_enter(&jail, &err), err);
+		CHECK(jail.enabled && strstr(jail.refusal.msg, "host name"));
+		check_network_is_down();
+		_exit(5);
+	}
+	CHECK(status_of(pid) == 5);
+}
+
 /* The parent's part fails, and the child's own attempt says why. */
 static void network_namespace_refused(void)
 {
@@ -438,6 +461,7 @@ CHILD_TEST(jail_refuses_nonsense)
 CHILD_TEST(user_namespace_refused)
 CHILD_TEST(one_namespace_refused)
 CHILD_TEST(network_namespace_refused)
+CHILD_TEST(host_name_refused)
 CHILD_TEST(dies_with_parent)
 CHILD_TEST(dies_with_parent_as_user)
 
@@ -455,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_user_namespace_refused),
 		cmocka_unit_test(test_one_namespace_refused),
 		cmocka_unit_test(test_network_namespace_refused),
+		cmocka_unit_test(test_host_name_refused),
 		cmocka_unit_test(test_dies_with_parent),
 		cmocka_unit_test(test_dies_with_parent_as_user),
 	};

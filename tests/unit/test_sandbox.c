@@ -58,6 +58,20 @@ static void drop_as_nobody(void)
 	check_no_caps();
 }
 
+/* A user namespace that grants nothing, as AppArmor has it: the sets are empty all the same. */
+static void drop_where_nothing_is_granted(void)
+{
+	struct error err = { 0 };
+
+	if (geteuid() != 0)
+		skip_child("not root", "");
+	refuse_call_with(SYS_prctl, PR_CAPBSET_DROP, EPERM);
+	refuse_call_with(SYS_prctl, PR_SET_SECUREBITS, EPERM);
+	CHECK_OK(privileges_deny_gain(&err), err);
+	CHECK_OK(privileges_drop(&err), err);
+	check_no_caps();
+}
+
 static void limit_fds(void)
 {
 	const int keep[] = { 20, 1, 9, 9, 10 };
@@ -170,6 +184,7 @@ static void test_landlock_text(void **state)
 
 CHILD_TEST(drop_as_root)
 CHILD_TEST(drop_as_nobody)
+CHILD_TEST(drop_where_nothing_is_granted)
 CHILD_TEST(limit_fds)
 CHILD_TEST(limit_resources)
 CHILD_TEST(clear_environment)
@@ -181,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_drop_as_root),
 		cmocka_unit_test(test_drop_as_nobody),
+		cmocka_unit_test(test_drop_where_nothing_is_granted),
 		cmocka_unit_test(test_limit_fds),
 		cmocka_unit_test(test_limit_resources),
 		cmocka_unit_test(test_clear_environment),
