@@ -79,7 +79,7 @@ static int vm_main(struct machine *machine, struct sandbox *sandbox, int link_fd
 
 /* ---- the supervisor ---- */
 
-/* Whoever waits for this process is to see the same signal. It leaves no core: it is not the cause. */
+/* Whoever waits for this process is to see the same signal. No core: this is not the cause. */
 static void die_by(int number)
 {
 	const struct rlimit no_core = { 0 };

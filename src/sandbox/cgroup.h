@@ -3,7 +3,7 @@
  * cgroup.h - a control group (version 2) for the VM's process.
  *
  * The supervisor opens it before it makes the child, puts the child in by its process ID, and
- * closes it when the child is reaped. A user who is not root needs a group that was delegated to
+ * closes it when the child is reaped or could not be started. A user who is not root needs a group that was delegated to
  * them: cgroups(7).
  */
 #ifndef VOLT_SANDBOX_CGROUP_H

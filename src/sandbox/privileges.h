@@ -3,8 +3,8 @@
  * privileges.h - what a process takes away from itself: descriptors, environment, limits,
  * capabilities. Nothing here needs a privilege, and nothing can be taken back afterwards.
  *
- * Order in the VM process, after jail_fork() and before Landlock: limit_fds, clear_environment,
- * limit_resources, deny_gain, drop. All functions act on the calling process or thread: call
+ * Order: limit_fds and clear_environment in the first process, before it opens anything; in the VM
+ * process limit_resources, deny_gain, drop after jail_enter() and before Landlock. All functions act on the calling process or thread: call
  * them while it has one thread; threads made later inherit the state.
  */
 #ifndef VOLT_SANDBOX_PRIVILEGES_H

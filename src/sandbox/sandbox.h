@@ -5,16 +5,16 @@
  * proves it.
  *
  * sandbox.h - the layers in their order, for the program. The first process calls sandbox_prepare()
- * when it has opened every file by its path, and sandbox_fork(); its child calls sandbox_enter()
- * while it has one thread, makes what it needs, and calls sandbox_seal() on each thread before that
- * meets anything hostile. From sandbox_enter() on nothing can be opened by a path.
+ * when it has opened every file by its path, and sandbox_fork(); its child makes what takes a
+ * privilege or a special call, calls sandbox_enter() while it has one thread, and sandbox_seal() on
+ * each thread before that meets anything hostile. From sandbox_enter() on nothing can be opened by a path.
  */
 #ifndef VOLT_SANDBOX_H
 #define VOLT_SANDBOX_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/error.h"

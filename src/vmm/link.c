@@ -56,7 +56,7 @@ void link_report(int fd, enum report_kind kind, int code, const char *text)
 {
 	struct report report = { .kind = kind, .code = (uint32_t)code };
 
-	snprintf(report.text, sizeof(report.text), "%s", text ? text : "");
+	snprintf(report.text, sizeof(report.text), "%s", text);
 	(void)!write(fd, &report, sizeof(report));
 }
 

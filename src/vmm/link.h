@@ -26,7 +26,8 @@ enum report_kind {
 struct report {
 	uint32_t kind;
 	uint32_t code;			/* REPORT_END: the exit status */
-	char text[LINK_TEXT_MAX];	/* REPORT_END: the last line, NUL-terminated */
+	char text[LINK_TEXT_MAX];	/* what to print, NUL-terminated: lines about the sandbox, or
+					   the last line */
 };
 
 /* The supervisor to the VM process. */
@@ -56,7 +57,7 @@ int link_create(int ret_fds[2], struct error *err);
 int link_init(struct link *link, struct machine *machine, int fd, struct loop *loop,
 	      struct error *err);
 
-/* Send a report; @text may be NULL. A supervisor that has gone does not matter any more. */
+/* Send a report. A supervisor that has gone does not matter any more. */
 void link_report(int fd, enum report_kind kind, int code, const char *text);
 
 void link_destroy(struct link *link);

@@ -137,6 +137,14 @@ static inline void check_locked(void)
 		CHECK(prctl(PR_CAPBSET_READ, cap) == 0);
 }
 
+static inline void install_filter(struct sock_filter *code, unsigned short len)
+{
+	struct sock_fprog filter = { .len = len, .filter = code };
+
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+}
+
 /* From now on the kernel answers the call by the error if its first argument's low half is @arg. */
 static inline void refuse_call_with(unsigned int number, unsigned int arg, unsigned int error)
 {
@@ -148,10 +156,8 @@ static inline void refuse_call_with(unsigned int number, unsigned int arg, unsig
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog filter = { .len = ARRAY_SIZE(code), .filter = code };
 
-	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+	install_filter(code, ARRAY_SIZE(code));
 }
 
 /* The same whatever its arguments. */
@@ -163,10 +169,8 @@ static inline void refuse_call(unsigned int number, unsigned int error)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog filter = { .len = ARRAY_SIZE(code), .filter = code };
 
-	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+	install_filter(code, ARRAY_SIZE(code));
 }
 
 #define CHILD_TEST(name) \
